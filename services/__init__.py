@@ -1,0 +1,1 @@
+"""The four sibling services. None imports another."""

@@ -1,0 +1,1 @@
+"""Kernel shared by the four services: nothing here knows a subsidy rule."""

@@ -1,0 +1,1 @@
+"""Access: bearer tokens, duties and HTTP commands that may be repeated."""

@@ -1,0 +1,1 @@
+"""The business date: it moves by facts alone."""

@@ -1,0 +1,1 @@
+"""Codes: each permanent, its texts and its source written once."""

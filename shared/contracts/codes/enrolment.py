@@ -1,0 +1,83 @@
+"""Codes of enrolment."""
+
+from __future__ import annotations
+
+from shared.contracts.codes.code import Code
+
+_NOTICE = "人社厅发〔2023〕55号"
+
+CODES = (
+    Code(
+        "institution.already_registered",
+        "该机构已登记，且登记内容不同",
+        "The organisation is registered already, with other particulars",
+    ),
+    Code("institution.unknown", "机构未登记", "The organisation is not registered"),
+    Code(
+        "institution.uscc_invalid",
+        "统一社会信用代码校验不通过",
+        "The USCC's check character is wrong",
+        "GB 32100-2015",
+    ),
+    Code("institution.key_used", "该密钥编号已被登记", "The key id is registered already"),
+    Code(
+        "institution.key_malformed",
+        "公钥须为 32 字节 Ed25519（base64url）",
+        "The public key must be 32 bytes Ed25519 (base64url)",
+    ),
+    Code(
+        "businessday.not_next",
+        "业务日期须逐日开启，且不早于当前日期",
+        "Business days open one after the other, never backwards",
+    ),
+    Code("class.already_applied", "该班级编号已申请", "A class of this reference was applied for already"),
+    Code(
+        "class.unknown_region",
+        "区域代码不在十个设区市（含平潭）之列",
+        "The region is none of the ten authorities",
+        "闽人社办〔2024〕40号 附件",
+    ),
+    Code(
+        "class.unknown_occupation",
+        "职业不在目录内",
+        "The occupation is not in the catalogue",
+        f"{_NOTICE} 二(十)",
+    ),
+    Code(
+        "class.too_many_trainees",
+        "超过每班人数上限",
+        "More trainees than a class may have",
+        "demo-procedure max_trainees",
+    ),
+    Code("class.starts_in_past", "首次课日期早于业务日期", "The first session lies before the business date"),
+    Code(
+        "class.session_ends_before_start", "课次结束时间须晚于开始时间", "A session must end after it starts"
+    ),
+    Code("class.unknown", "没有该班级", "No such class"),
+    Code("class.already_completed", "该班已结业", "The class is completed already"),
+    Code("class.full", "班级人数已满", "The class is full", "demo-procedure max_trainees"),
+    Code("enrolment.reference_used", "该报名编号已使用", "The enrolment reference was used already"),
+    Code("enrolment.already_in_class", "该学员已在本班报名", "The trainee is enrolled in this class already"),
+    Code(
+        "trainee.age_outside_policy",
+        "开班首日年龄不在政策范围内",
+        "The age at the class's first day is outside the policy",
+        "demo-procedure age",
+    ),
+    Code(
+        "sheet.session_outside_plan",
+        "该课次不在开班计划内",
+        "The session is not in the class plan",
+        f"{_NOTICE} 一",
+    ),
+    Code("sheet.session_in_future", "课次日期晚于业务日期", "The session lies after the business date"),
+    Code("sheet.already_recorded", "该课次已有考勤表", "The session has its sheet already"),
+    Code("sheet.minutes_over_session", "出勤分钟数超过课次时长", "More minutes than the session has"),
+    Code("sheet.enrolment_of_other_class", "该报名不属于本班", "The enrolment is of another class"),
+    Code(
+        "training.attendance_below_minimum",
+        "出勤率低于政策要求",
+        "Attendance is below the policy's minimum",
+        "demo-procedure attendance_permille",
+    ),
+)

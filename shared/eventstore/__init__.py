@@ -1,0 +1,1 @@
+"""The event store: one transaction a batch, on the library's event table."""

@@ -1,0 +1,256 @@
+"""What a batch reads and what it writes, as data: the language between decisions and a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+
+from shared.contracts.fact import Encoded
+
+
+class Reserve(NamedTuple):
+    """Takes (scope, key) for a holder; a key that another holds is a conflict."""
+
+    scope: str
+    key: str
+    holder: str
+
+
+class Release(NamedTuple):
+    """Frees (scope, key)."""
+
+    scope: str
+    key: str
+
+
+class SetDeadline(NamedTuple):
+    """The business date `due` is the last on which `key` may still wait."""
+
+    kind: str
+    key: str
+    due: date
+
+
+class ClearDeadline(NamedTuple):
+    """The wait is over."""
+
+    kind: str
+    key: str
+
+
+class MarkDeadlines(NamedTuple):
+    """Marks every deadline up to and with `through`: what adopting the next day does."""
+
+    through: date
+
+
+class Wake(NamedTuple):
+    """What parked submissions awaited has come: they are ready."""
+
+    awaited: str
+
+
+class KnowKey(NamedTuple):
+    """An organisation's signing key, valid in [valid_from, valid_until)."""
+
+    key_id: str
+    uscc: str
+    kind: str
+    region: str
+    public_key: bytes
+    valid_from: datetime
+    valid_until: datetime | None
+
+
+class SendReceipt(NamedTuple):
+    """A receipt is to be sent (again) to its institution."""
+
+    institution: str
+    receipt_id: str
+    version: int
+
+
+class Unpark(NamedTuple):
+    """The submission has its receipt: it waits no longer."""
+
+    receipt_id: str
+    digest: str
+
+
+class KnowFact(NamedTuple):
+    """A foreign fact that decisions here rest on."""
+
+    type: str
+    subject: str
+    version: int
+    state: bytes
+
+
+class Answer(NamedTuple):
+    """The answer to an HTTP command, kept for its repetition."""
+
+    causation_id: str
+    digest: bytes
+    answer: bytes
+
+
+class Park(NamedTuple):
+    """A submission that must wait for `awaited`. Parking again keeps the first deadline."""
+
+    receipt_id: str
+    digest: str
+    awaited: str
+    institution: str
+    submission_id: str
+    submission_type: str
+    jws: str
+    topic: str
+    partition: int
+    kafka_offset: int
+    logged_at: datetime
+    traceparent: str
+
+
+Effect = (
+    Reserve
+    | Release
+    | SetDeadline
+    | ClearDeadline
+    | MarkDeadlines
+    | Wake
+    | KnowKey
+    | SendReceipt
+    | Unpark
+    | KnowFact
+    | Answer
+    | Park
+)
+
+
+class PositionKey(NamedTuple):
+    """Whose position: a consumer's, in one source's chain on one partition."""
+
+    consumer: str
+    source: str
+    topic: str
+    partition: int
+
+
+class Position(NamedTuple):
+    """How far. `digest` is SHA-256 of the record at `position`; `kafka_offset` only says where to read on."""
+
+    position: int
+    digest: bytes
+    kafka_offset: int
+
+
+class Move(NamedTuple):
+    """A compare-and-set: from exactly `expected` (None: no row yet) to `new`."""
+
+    key: PositionKey
+    expected: int | None
+    new: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a decision rests on.
+
+    Attributes:
+        streams: stream ids.
+        reservations: single (scope, key) pairs.
+        scopes: scopes read whole.
+        foreign: (type name, subject) of foreign facts.
+        keys: key ids of organisations' signing keys.
+        answers: causation ids of HTTP commands.
+    """
+
+    streams: frozenset[str] = frozenset()
+    reservations: frozenset[tuple[str, str]] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    foreign: frozenset[tuple[str, str]] = frozenset()
+    keys: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
+
+    def __or__(self, other: Reads) -> Reads:
+        return Reads(
+            self.streams | other.streams,
+            self.reservations | other.reservations,
+            self.scopes | other.scopes,
+            self.foreign | other.foreign,
+            self.keys | other.keys,
+            self.answers | other.answers,
+        )
+
+    def __sub__(self, other: Reads) -> Reads:
+        return Reads(
+            self.streams - other.streams,
+            self.reservations - other.reservations,
+            self.scopes - other.scopes,
+            self.foreign - other.foreign,
+            self.keys - other.keys,
+            self.answers - other.answers,
+        )
+
+    def __bool__(self) -> bool:
+        return any((self.streams, self.reservations, self.scopes, self.foreign, self.keys, self.answers))
+
+    @staticmethod
+    def union(many: Iterable[Reads]) -> Reads:
+        """All of them together."""
+        parts = list(many)
+        return Reads(
+            frozenset().union(*(part.streams for part in parts)),
+            frozenset().union(*(part.reservations for part in parts)),
+            frozenset().union(*(part.scopes for part in parts)),
+            frozenset().union(*(part.foreign for part in parts)),
+            frozenset().union(*(part.keys for part in parts)),
+            frozenset().union(*(part.answers for part in parts)),
+        )
+
+
+class Stored(NamedTuple):
+    """A row of the event table. `position` is its notification id."""
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    state: bytes
+
+
+@dataclass(slots=True)
+class Found:
+    """What a store answered to `Reads`; absent things are absent."""
+
+    streams: dict[str, list[Stored]] = field(default_factory=dict)
+    reservations: dict[tuple[str, str], str] = field(default_factory=dict)
+    foreign: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
+    keys: dict[str, KnowKey] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Changes:
+    """All that one transaction writes, with what its decisions read.
+
+    Attributes:
+        seen: the event table's head to which `reads` is known to be current.
+    """
+
+    seen: int
+    reads: Reads
+    facts: list[Encoded] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    absent_foreign: frozenset[tuple[str, str]] = frozenset()
+    held: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+class Committed(NamedTuple):
+    """`first` and `head`: positions of this batch's first fact and of the table after it."""
+
+    first: int
+    head: int

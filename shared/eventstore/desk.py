@@ -1,0 +1,223 @@
+"""The desk: everything a batch has read, and what its decisions have staged so far.
+
+Each command of a batch works on a `Draft`; only a draft that succeeds is merged, so rivals within one batch are
+refused in memory and a refusal leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from shared.contracts.fact import Circumstances, Encoded, Envelope, Fact, decode, encode, type_of
+from shared.decider import Decider
+from shared.eventstore.changes import (
+    Answer,
+    Effect,
+    Found,
+    KnowFact,
+    KnowKey,
+    Reads,
+    Release,
+    Reserve,
+)
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E", bound=Fact)
+
+Effects = Callable[[Encoded], Iterable[Effect]]
+"""What follows from a fact in the kernel's other tables; replaying facts through it rebuilds them."""
+
+
+class NotRead(LookupError):
+    """A decision looked at what its `reads` did not name: the executor reads it and decides again."""
+
+    def __init__(self, reads: Reads) -> None:
+        super().__init__(str(reads))
+        self.reads = reads
+
+
+class Desk:
+    """One batch's view. Owned by the executor; decisions see only drafts of it."""
+
+    def __init__(self, service: str, effects: Effects, now: datetime) -> None:
+        self.service = service
+        self.effects_of = effects
+        self.now = now
+        self.loaded = Reads()
+        self.states: dict[str, tuple[int, Any]] = {}
+        self.events: dict[str, list[Envelope[Any]]] = {}
+        self.held: dict[tuple[str, str], str] = {}
+        self.taken: dict[tuple[str, str], str | None] = {}
+        self.foreign: dict[tuple[str, str], list[Envelope[Any]]] = {}
+        self.keys: dict[str, KnowKey] = {}
+        self.answers: dict[str, Answer] = {}
+        self.facts: list[Encoded] = []
+        self.effects: list[Effect] = []
+
+    def load(self, reads: Reads, found: Found) -> None:
+        """Adds what the store answered; streams that it did not find are known to be empty."""
+        self.loaded |= reads
+        for stream in reads.streams:
+            self.events[stream] = [decode(row.state, row.type) for row in found.streams.get(stream, ())]
+        self.held.update(found.reservations)
+        for key in reads.foreign:
+            self.foreign[key] = [decode(state, key[0]) for state in found.foreign.get(key, ())]
+        self.keys.update(found.keys)
+        self.answers.update(found.answers)
+
+    def absent_foreign(self) -> frozenset[tuple[str, str]]:
+        """Foreign facts that a decision found missing: they are looked for again under the lock."""
+        return frozenset(key for key in self.loaded.foreign if not self.foreign.get(key))
+
+    def draft(self) -> Draft:
+        """A sheet for one command."""
+        return Draft(self)
+
+
+class Draft:
+    """What one command sees and stages.
+
+    Every look at something that was not read raises `NotRead`; nothing is queried from inside a decision.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._states: dict[str, tuple[int, Any]] = {}
+        self._taken: dict[tuple[str, str], str | None] = {}
+        self._foreign: dict[tuple[str, str], list[Envelope[Any]]] = {}
+        self._keys: dict[str, KnowKey] = {}
+        self.facts: list[Encoded] = []
+        self.effects: list[Effect] = []
+
+    @property
+    def service(self) -> str:
+        """The service that decides."""
+        return self._desk.service
+
+    def abandon(self) -> None:
+        """Drops everything staged: the command was refused."""
+        self._states, self._taken, self._foreign, self._keys = {}, {}, {}, {}
+        self.facts, self.effects = [], []
+
+    @property
+    def now(self) -> datetime:
+        """The real clock (UTC) at which this batch is recorded. Judges nothing."""
+        return self._desk.now
+
+    def state(self, decider: Decider[Any, S, Any], stream: str) -> S:
+        """The state of a stream, with everything staged before in this batch."""
+        state: S = self._look(decider, stream)[1]
+        return state
+
+    def version(self, decider: Decider[Any, Any, Any], stream: str) -> int:
+        """How many facts the stream has; 0 where it doesn't exist."""
+        return self._look(decider, stream)[0]
+
+    def _look(self, decider: Decider[Any, Any, Any], stream: str) -> tuple[int, Any]:
+        found = self._states.get(stream) or self._desk.states.get(stream)
+        if found is None:
+            events = self._desk.events.get(stream)
+            if events is None:
+                raise NotRead(Reads(streams=frozenset((stream,))))
+            found = len(events), decider.fold(event.data for event in events)
+            self._desk.states[stream] = found
+        return found
+
+    def stored(self, stream: str) -> list[Envelope[Any]]:
+        """The facts of a stream as they were read, without what this batch staged."""
+        events = self._desk.events.get(stream)
+        if events is None:
+            raise NotRead(Reads(streams=frozenset((stream,))))
+        return events
+
+    def execute(
+        self, decider: Decider[C, Any, Any], stream: str, command: C, given: Circumstances
+    ) -> list[str]:
+        """Decides a command on a stream and stages its facts. Returns their ids; raises what `decide` raises."""
+        return self.append(decider, stream, decider.decide(command, self.state(decider, stream)), given)
+
+    def append(
+        self, decider: Decider[Any, Any, E], stream: str, facts: Iterable[E], given: Circumstances
+    ) -> list[str]:
+        """Stages facts on a stream, encoded here and now, once. Returns their ids."""
+        version, state = self._look(decider, stream)
+        ids = []
+        for data in facts:
+            version += 1
+            encoded = encode(
+                self._desk.service, data, stream=stream, version=version, given=given, now=self._desk.now
+            )
+            state = decider.evolve(state, data)
+            self.facts.append(encoded)
+            ids.append(encoded.id)
+            for effect in self._desk.effects_of(encoded):
+                self.stage(effect)
+        self._states[stream] = version, state
+        return ids
+
+    def stage(self, effect: Effect) -> None:
+        """Stages a write beside the facts; what decisions may read is seen at once by later ones."""
+        self.effects.append(effect)
+        match effect:
+            case Reserve(scope, key, holder):
+                self._taken[scope, key] = holder
+            case Release(scope, key):
+                self._taken[scope, key] = None
+            case KnowFact(kind, subject, _, state):
+                self._foreign.setdefault((kind, subject), []).append(decode(state, kind))
+            case KnowKey(key_id=key_id):
+                self._keys[key_id] = effect
+            case _:
+                pass
+
+    def holder(self, scope: str, key: str) -> str | None:
+        """Who holds (scope, key)."""
+        loaded = self._desk.loaded
+        for layer in (self._taken, self._desk.taken):
+            if (scope, key) in layer:
+                return layer[scope, key]
+        if (scope, key) not in loaded.reservations and scope not in loaded.scopes:
+            raise NotRead(Reads(reservations=frozenset(((scope, key),))))
+        return self._desk.held.get((scope, key))
+
+    def holders(self, scope: str) -> dict[str, str]:
+        """All keys of a scope with their holders."""
+        if scope not in self._desk.loaded.scopes:
+            raise NotRead(Reads(scopes=frozenset((scope,))))
+        merged: dict[tuple[str, str], str | None] = {**self._desk.held, **self._desk.taken, **self._taken}
+        return {
+            key: holder for (where, key), holder in merged.items() if where == scope and holder is not None
+        }
+
+    def foreign(self, service: str, cls: type[E], subject: str) -> Envelope[E] | None:
+        """The latest foreign fact of a class about a subject, or None while it has not come."""
+        key = type_of(service, cls).name, subject
+        known = self._foreign.get(key) or self._desk.foreign.get(key)
+        if known is None:
+            raise NotRead(Reads(foreign=frozenset((key,))))
+        return known[-1] if known else None
+
+    def key(self, key_id: str) -> KnowKey | None:
+        """A registered signing key."""
+        if key_id not in self._desk.loaded.keys:
+            raise NotRead(Reads(keys=frozenset((key_id,))))
+        return self._keys.get(key_id) or self._desk.keys.get(key_id)
+
+    def answer(self, causation_id: str) -> Answer | None:
+        """The answer already given to an HTTP command."""
+        if causation_id not in self._desk.loaded.answers:
+            raise NotRead(Reads(answers=frozenset((causation_id,))))
+        return self._desk.answers.get(causation_id)
+
+    def merge(self) -> None:
+        """The command succeeded: later commands of the batch see what it staged."""
+        self._desk.states.update(self._states)
+        self._desk.taken.update(self._taken)
+        for key, known in self._foreign.items():
+            self._desk.foreign.setdefault(key, []).extend(known)
+        self._desk.keys.update(self._keys)
+        self._desk.facts += self.facts
+        self._desk.effects += self.effects

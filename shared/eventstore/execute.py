@@ -1,0 +1,217 @@
+"""Executing a batch: read for all, decide one after the other, write once; on a conflict, decide again."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any, Generic, Protocol, TypeVar
+
+from shared.eventstore.changes import Changes, Move, Reads
+from shared.eventstore.desk import Desk, Draft, Effects, NotRead
+from shared.eventstore.recorder import MAX_BYTES, MAX_FACTS
+from shared.eventstore.store import Conflict, Store, StoreError
+
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+CACHED_STREAMS = 50_000
+"""States of recent streams that are kept; the least recent goes first."""
+
+
+class Work(Protocol[R_co]):
+    """One unit of a batch: a submission, a foreign fact, an HTTP command, a wake-up."""
+
+    def reads(self, draft: Draft) -> Reads:
+        """What `perform` will look at, as far as it can be told; asked again as reads come in."""
+
+    def perform(self, draft: Draft) -> R_co:
+        """Decides and stages. Deterministic in what it reads; a refusal must become a result."""
+
+
+class WorkFailed(RuntimeError):
+    """A unit can't be decided: a decode error or a fault in a decision. Trying again won't help.
+
+    Attributes:
+        index: which of the batch's units. Nothing of the batch was written.
+    """
+
+    def __init__(self, index: int, cause: Exception) -> None:
+        super().__init__(f"unit {index}: {type(cause).__name__}")
+        self.index = index
+        self.__cause__ = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """What became of a batch: results of its first units, all that fitted one transaction."""
+
+    results: list[T]
+    head: int
+
+
+class _Cache:
+    """States of recent streams, current up to `seen`. Filled only after a commit."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._states: OrderedDict[str, tuple[int, Any]] = OrderedDict()
+
+    def get(self, stream: str) -> tuple[int, Any] | None:
+        found = self._states.get(stream)
+        if found is not None:
+            self._states.move_to_end(stream)
+        return found
+
+    def keep(self, states: dict[str, tuple[int, Any]], seen: int) -> None:
+        self._states.update(states)
+        for stream in states:
+            self._states.move_to_end(stream)
+        while len(self._states) > CACHED_STREAMS:
+            self._states.popitem(last=False)
+        self.seen = seen
+
+    def evict(self, streams: frozenset[str], seen: int) -> None:
+        for stream in streams:
+            self._states.pop(stream, None)
+        self.seen = seen
+
+    def clear(self) -> None:
+        self._states.clear()
+        self.seen = 0
+
+
+class Executor:
+    """Runs batches against one store, one at a time: the table lock would let no more through.
+
+    Attributes:
+        conflicts: how often a re-check under the lock failed and the batch was decided again.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        store: Store,
+        effects: Effects,
+        *,
+        always: Reads | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Args:
+        effects: what follows from a fact, see `Effects`.
+        always: read for every batch: the business date's stream.
+        """
+        self.service = service
+        self.store = store
+        self.conflicts = 0
+        self._effects = effects
+        self._always = always or Reads()
+        self._clock = clock
+        self._cache = _Cache()
+        self._lock = Lock()
+
+    def run(self, works: Sequence[Work[T]], moves: Callable[[int], list[Move]] = lambda _done: []) -> Done[T]:
+        """Decides and writes as many of the first units as fit one transaction (at least one).
+
+        Args:
+            moves: the positions to move when the first n units are done.
+
+        Raises:
+            WorkFailed: a unit can't be decided.
+            PositionMoved: another worker decided these records.
+            Unavailable: the database is away; the same batch may be tried again.
+        """
+        with self._lock:
+            while True:
+                try:
+                    return self._attempt(works, moves)
+                except Conflict as conflict:
+                    self.conflicts += 1
+                    log.info("batch decided again", extra={"why": str(conflict)})
+                    self._cache.evict(conflict.streams, self._cache.seen)
+                except StoreError:
+                    self._cache.clear()
+                    raise
+
+    def _attempt(self, works: Sequence[Work[T]], moves: Callable[[int], list[Move]]) -> Done[T]:
+        desk = self._prepare()
+        self._prefetch(desk, works)
+        results: list[T] = []
+        size = 0
+        for index, work in enumerate(works):
+            draft, result = self._perform(desk, work, index)
+            size += sum(len(fact.state) for fact in draft.facts)
+            full = len(desk.facts) + len(draft.facts) > MAX_FACTS or size > MAX_BYTES
+            if full and results:
+                break
+            draft.merge()
+            results.append(result)
+        return self._write(desk, results, moves(len(results)))
+
+    def _prepare(self) -> Desk:
+        if self._cache.seen:
+            head, streams = self.store.changed_since(self._cache.seen)
+            self._cache.evict(streams, head)
+        else:
+            self._cache.seen = self.store.head()
+        return Desk(self.service, self._effects, self._clock())
+
+    def _prefetch(self, desk: Desk, works: Sequence[Work[Any]]) -> None:
+        """Asks every unit what it needs until none asks for more: two rounds as a rule."""
+        self._load(desk, self._always)
+        while True:
+            draft = desk.draft()
+            needed = Reads.union(self._reads(work, draft, index) for index, work in enumerate(works))
+            if not self._load(desk, needed):
+                return
+
+    def _reads(self, work: Work[Any], draft: Draft, index: int) -> Reads:
+        try:
+            return work.reads(draft)
+        except NotRead as missing:
+            return missing.reads
+        except Exception as error:
+            raise WorkFailed(index, error) from error
+
+    def _load(self, desk: Desk, needed: Reads) -> bool:
+        missing = needed - desk.loaded
+        if not missing:
+            return False
+        cached = {s: found for s in missing.streams if (found := self._cache.get(s)) is not None}
+        desk.states.update(cached)
+        desk.loaded |= Reads(streams=frozenset(cached))
+        rest = missing - Reads(streams=frozenset(cached))
+        desk.load(rest, self.store.read(rest))
+        return True
+
+    def _perform(self, desk: Desk, work: Work[T], index: int) -> tuple[Draft, T]:
+        while True:
+            draft = desk.draft()
+            try:
+                return draft, work.perform(draft)
+            except NotRead as missing:
+                if not self._load(desk, missing.reads):
+                    raise WorkFailed(index, missing) from missing
+            except Exception as error:
+                raise WorkFailed(index, error) from error
+
+    def _write(self, desk: Desk, results: list[T], moves: list[Move]) -> Done[T]:
+        if not (desk.facts or desk.effects or moves):
+            return Done(results, self._cache.seen)
+        changes = Changes(
+            seen=self._cache.seen,
+            reads=desk.loaded,
+            facts=desk.facts,
+            effects=desk.effects,
+            moves=moves,
+            absent_foreign=desk.absent_foreign(),
+            held=desk.held,
+        )
+        committed = self.store.commit(changes)
+        self._cache.keep(desk.states, committed.head)
+        return Done(results, committed.head)

@@ -1,0 +1,238 @@
+"""The store on PostgreSQL: one connection, one transaction a batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+from uuid import UUID
+
+import psycopg
+from eventsourcing.persistence import IntegrityError
+from eventsourcing.postgres import PostgresDatastore
+from psycopg.rows import tuple_row
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from shared.eventstore import write
+from shared.eventstore.changes import (
+    Answer,
+    Changes,
+    Committed,
+    Found,
+    KnowKey,
+    Position,
+    PositionKey,
+    Reads,
+    Stored,
+)
+from shared.eventstore.recorder import BatchRecorder
+from shared.eventstore.store import Conflict, PositionMoved, Unavailable
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+_EVENT = "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events"
+
+
+def make_engine(url: str, *, pool_size: int = 4) -> Engine:
+    """An engine whose transactions can't hold others up for longer than their timeouts."""
+    return create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_pre_ping=True,
+        connect_args={"options": "-c idle_in_transaction_session_timeout=15s -c jit=off"},
+    )
+
+
+class SqlStore:
+    """See `shared.eventstore.store.Store`."""
+
+    def __init__(self, engine: Engine, *, before_lock: Callable[[], None] | None = None) -> None:
+        """Args:
+        before_lock: called between deciding and locking; a seam for tests that force a race.
+        """
+        self._engine = engine
+        self._before_lock = before_lock
+        url = engine.url
+        self._recorder = BatchRecorder(
+            PostgresDatastore(
+                dbname=url.database or "",
+                host=url.host or "",
+                port=str(url.port or ""),
+                user=url.username or "",
+                password=url.password or "",
+            )
+        )
+
+    @property
+    def engine(self) -> Engine:
+        """For projections and read queries of the same database."""
+        return self._engine
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        """A transaction's cursor on SQLAlchemy's connection; driver errors become the store's."""
+        try:
+            with (
+                self._engine.begin() as connection,
+                _driver(connection).cursor(row_factory=tuple_row) as cursor,
+            ):
+                yield cursor
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise Unavailable(type(error).__name__) from error
+        except DBAPIError as error:
+            raise Unavailable(type(error.orig).__name__) from error
+
+    def incarnation(self) -> UUID:
+        """See `Store`."""
+        with self._cursor() as cursor:
+            row = cursor.execute("SELECT incarnation FROM store").fetchone()
+        assert row is not None, "the first migration writes the store's one row"
+        return cast(UUID, row[0])
+
+    def head(self) -> int:
+        """See `Store`."""
+        with self._cursor() as cursor:
+            return _head(cursor)
+
+    def changed_since(self, seen: int) -> tuple[int, frozenset[str]]:
+        """See `Store`."""
+        with self._cursor() as cursor:
+            return _changed(cursor, seen)
+
+    def page(self, after: int, limit: int) -> Sequence[Stored]:
+        """See `Store`."""
+        with self._cursor() as cursor:
+            query = f"{_EVENT} WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
+            return [Stored(*row) for row in cursor.execute(query, (after, limit), binary=True)]
+
+    def positions(self, consumer: str) -> dict[PositionKey, Position]:
+        """See `Store`."""
+        query = "SELECT consumer, source, topic, partition, position, digest, kafka_offset FROM positions WHERE consumer = %s"
+        with self._cursor() as cursor:
+            return {PositionKey(*row[:4]): Position(*row[4:]) for row in cursor.execute(query, (consumer,))}
+
+    def read(self, reads: Reads) -> Found:
+        """See `Store`."""
+        found = Found()
+        if not reads:
+            return found
+        with self._cursor() as cursor:
+            _read_streams(cursor, reads, found)
+            _read_reservations(cursor, reads, found)
+            _read_foreign(cursor, reads, found)
+            _read_keys(cursor, reads, found)
+            _read_answers(cursor, reads, found)
+        return found
+
+    def commit(self, changes: Changes) -> Committed:
+        """See `Store`. Order: events-table lock, re-checks, writes."""
+        if self._before_lock is not None:
+            self._before_lock()
+        try:
+            with self._cursor() as cursor:
+                self._recorder.lock(cursor)
+                self._check(cursor, changes)
+                return self._write(cursor, changes)
+        except IntegrityError as error:
+            streams = frozenset(f.stream for f in changes.facts)
+            raise Conflict("a stream's version is taken", streams) from error
+        except psycopg.errors.UniqueViolation as error:
+            raise Conflict("a reservation is taken") from error
+
+    def _check(self, cursor: Cursor, changes: Changes) -> None:
+        """That nothing was added since the reads were taken which any decision of the batch rests on."""
+        head, streams = _changed(cursor, changes.seen)
+        stale = streams & changes.reads.streams
+        if stale:
+            raise Conflict("streams changed", stale, head)
+        if head != changes.seen and _reservations_changed(cursor, changes):
+            raise Conflict("reservations changed", frozenset(), head)
+        if changes.absent_foreign and _any_arrived(cursor, changes.absent_foreign):
+            raise Conflict("an awaited foreign fact has arrived", frozenset(), head)
+
+    def _write(self, cursor: Cursor, changes: Changes) -> Committed:
+        for move in changes.moves:
+            if not write.move(cursor, move):
+                raise PositionMoved(str(move.key))
+        head = self._recorder.append(cursor, changes.facts) if changes.facts else _head(cursor)
+        write.effects(cursor, changes.effects)
+        return Committed(head - len(changes.facts) + 1, head)
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+
+
+def _head(cursor: Cursor) -> int:
+    row = cursor.execute("SELECT coalesce(max(notification_id), 0) FROM events").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _changed(cursor: Cursor, seen: int) -> tuple[int, frozenset[str]]:
+    query = "SELECT notification_id, originator_id::text FROM events WHERE notification_id > %s"
+    rows = cursor.execute(query, (seen,)).fetchall()
+    return max((row[0] for row in rows), default=seen), frozenset(row[1] for row in rows)
+
+
+def _read_streams(cursor: Cursor, reads: Reads, found: Found) -> None:
+    if reads.streams:
+        query = f"{_EVENT} WHERE originator_id = ANY(%s::uuid[]) ORDER BY originator_id, originator_version"
+        streams = defaultdict(list)
+        for row in cursor.execute(query, (list(reads.streams),), binary=True):
+            streams[row[1]].append(Stored(*row))
+        found.streams = dict(streams)
+
+
+def _read_reservations(cursor: Cursor, reads: Reads, found: Found) -> None:
+    if reads.reservations:
+        scopes, keys = zip(*reads.reservations, strict=True)
+        query = """SELECT scope, key, holder FROM reservations
+                   WHERE (scope, key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"""
+        found.reservations.update(
+            {(row[0], row[1]): row[2] for row in cursor.execute(query, (list(scopes), list(keys)))}
+        )
+    if reads.scopes:
+        query = "SELECT scope, key, holder FROM reservations WHERE scope = ANY(%s)"
+        found.reservations.update(
+            {(row[0], row[1]): row[2] for row in cursor.execute(query, (list(reads.scopes),))}
+        )
+
+
+def _read_foreign(cursor: Cursor, reads: Reads, found: Found) -> None:
+    if reads.foreign:
+        types, subjects = zip(*reads.foreign, strict=True)
+        query = """SELECT type, subject::text, state FROM foreign_facts
+                   WHERE (type, subject) IN (SELECT * FROM unnest(%s::text[], %s::uuid[])) ORDER BY version"""
+        for kind, subject, state in cursor.execute(query, (list(types), list(subjects)), binary=True):
+            found.foreign.setdefault((kind, subject), []).append(state)
+
+
+def _read_keys(cursor: Cursor, reads: Reads, found: Found) -> None:
+    if reads.keys:
+        query = """SELECT key_id, uscc, kind, region, public_key, valid_from, valid_until
+                   FROM institution_keys WHERE key_id = ANY(%s)"""
+        found.keys = {row[0]: KnowKey(*row) for row in cursor.execute(query, (list(reads.keys),))}
+
+
+def _read_answers(cursor: Cursor, reads: Reads, found: Found) -> None:
+    if reads.answers:
+        query = "SELECT causation_id::text, digest, answer FROM http_commands WHERE causation_id = ANY(%s::uuid[])"
+        found.answers = {row[0]: Answer(*row) for row in cursor.execute(query, (list(reads.answers),))}
+
+
+def _reservations_changed(cursor: Cursor, changes: Changes) -> bool:
+    reads = Reads(reservations=changes.reads.reservations, scopes=changes.reads.scopes)
+    now = Found()
+    _read_reservations(cursor, reads, now)
+    return now.reservations != changes.held
+
+
+def _any_arrived(cursor: Cursor, absent: frozenset[tuple[str, str]]) -> bool:
+    found = Found()
+    _read_foreign(cursor, Reads(foreign=absent), found)
+    return bool(found.foreign)

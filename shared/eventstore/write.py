@@ -1,0 +1,146 @@
+"""How each effect stands in its table. Only `sql` calls this, under the events-table lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any, NoReturn
+
+import psycopg
+
+from shared.eventstore.changes import (
+    Answer,
+    ClearDeadline,
+    Effect,
+    KnowFact,
+    KnowKey,
+    MarkDeadlines,
+    Move,
+    Park,
+    Release,
+    Reserve,
+    SendReceipt,
+    SetDeadline,
+    Unpark,
+    Wake,
+)
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+_MOVE = """UPDATE positions SET position = %s, digest = %s, kafka_offset = %s
+           WHERE (consumer, source, topic, partition) = (%s, %s, %s, %s) AND position = %s"""
+_SEED = """INSERT INTO positions (position, digest, kafka_offset, consumer, source, topic, partition)
+           VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"""
+
+
+def move(cursor: Cursor, wanted: Move) -> bool:
+    """Compare-and-set of one position; False where another worker was there first."""
+    values: tuple[Any, ...] = (*wanted.new, *wanted.key)
+    if wanted.expected is None:
+        cursor.execute(_SEED, values)
+    else:
+        cursor.execute(_MOVE, (*values, wanted.expected))
+    return cursor.rowcount == 1
+
+
+def effects(cursor: Cursor, wanted: Iterable[Effect]) -> None:
+    """Writes effects in order, neighbours of one kind together."""
+    for kind, group in groupby(wanted, type):
+        _WRITERS[kind](cursor, list(group))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _reserve(cursor: Cursor, rows: Sequence[Reserve]) -> None:
+    query = "INSERT INTO reservations (scope, key, holder) SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])"
+    cursor.execute(query, _columns(rows))
+
+
+def _release(cursor: Cursor, rows: Sequence[Release]) -> None:
+    query = "DELETE FROM reservations WHERE (scope, key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+    cursor.execute(query, _columns(rows))
+
+
+def _set_deadlines(cursor: Cursor, rows: Sequence[SetDeadline]) -> None:
+    query = """INSERT INTO deadlines (kind, key, due, marked)
+               SELECT kind, key, due, false FROM unnest(%s::text[], %s::text[], %s::date[]) AS t(kind, key, due)
+               ON CONFLICT DO NOTHING"""
+    cursor.execute(query, _columns(rows))
+
+
+def _clear_deadlines(cursor: Cursor, rows: Sequence[ClearDeadline]) -> None:
+    query = "DELETE FROM deadlines WHERE (kind, key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+    cursor.execute(query, _columns(rows))
+
+
+def _mark_deadlines(cursor: Cursor, rows: Sequence[MarkDeadlines]) -> None:
+    cursor.execute("UPDATE deadlines SET marked = true WHERE due <= %s", (max(row.through for row in rows),))
+
+
+def _wake(cursor: Cursor, rows: Sequence[Wake]) -> None:
+    query = "UPDATE parked SET ready = true WHERE awaited = ANY(%s)"
+    cursor.execute(query, ([row.awaited for row in rows],))
+
+
+def _know_keys(cursor: Cursor, rows: Sequence[KnowKey]) -> None:
+    query = """INSERT INTO institution_keys (key_id, uscc, kind, region, public_key, valid_from, valid_until)
+               SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[],
+                                    %s::timestamptz[], %s::timestamptz[])
+               ON CONFLICT (key_id) DO UPDATE SET valid_until = EXCLUDED.valid_until"""
+    cursor.execute(query, _columns(list({row.key_id: row for row in rows}.values())))
+
+
+def _send_receipts(cursor: Cursor, rows: Sequence[SendReceipt]) -> None:
+    query = """INSERT INTO receipt_outbox (institution, receipt_id, version)
+               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bigint[])"""
+    cursor.execute(query, _columns(rows))
+
+
+def _unpark(cursor: Cursor, rows: Sequence[Unpark]) -> None:
+    query = "DELETE FROM parked WHERE (receipt_id, digest) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))"
+    cursor.execute(query, _columns(rows))
+
+
+def _know_facts(cursor: Cursor, rows: Sequence[KnowFact]) -> None:
+    query = """INSERT INTO foreign_facts (type, subject, version, state)
+               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bigint[], %s::bytea[]) ON CONFLICT DO NOTHING"""
+    cursor.execute(query, _columns(rows))
+
+
+def _answers(cursor: Cursor, rows: Sequence[Answer]) -> None:
+    query = """INSERT INTO http_commands (causation_id, digest, answer)
+               SELECT * FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[])"""
+    cursor.execute(query, _columns(rows))
+
+
+def _park(cursor: Cursor, rows: Sequence[Park]) -> None:
+    query = """INSERT INTO parked (receipt_id, digest, awaited, ready, institution, submission_id, submission_type,
+                                   jws, topic, partition, kafka_offset, logged_at, traceparent)
+               SELECT r, d, a, false, i, s, st, j, t, p, o, l, tp
+               FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                           %s::text[], %s::int[], %s::bigint[], %s::timestamptz[], %s::text[])
+                    AS x(r, d, a, i, s, st, j, t, p, o, l, tp)
+               ON CONFLICT (receipt_id, digest) DO UPDATE SET awaited = EXCLUDED.awaited, ready = false"""
+    cursor.execute(query, _columns(list({(row.receipt_id, row.digest): row for row in rows}.values())))
+
+
+def _never(_cursor: Cursor, rows: Sequence[Any]) -> NoReturn:
+    raise TypeError(f"no table for {type(rows[0]).__name__}")
+
+
+_WRITERS: dict[type, Any] = {
+    Reserve: _reserve,
+    Release: _release,
+    SetDeadline: _set_deadlines,
+    ClearDeadline: _clear_deadlines,
+    MarkDeadlines: _mark_deadlines,
+    Wake: _wake,
+    KnowKey: _know_keys,
+    SendReceipt: _send_receipts,
+    Unpark: _unpark,
+    KnowFact: _know_facts,
+    Answer: _answers,
+    Park: _park,
+}

@@ -1,0 +1,1 @@
+"""Intake: signed submissions become decisions, each with exactly one receipt."""
