@@ -92,23 +92,34 @@ class EntitlementReleased(Fact, frozen=True):
 
 @fact(SERVICE, key="person_id", correlation="enrolment_id")
 class ClaimRefused(Fact, frozen=True):
-    """The claim is refused, by a rule at once or by a handler at a stage."""
+    """The claim is refused, by a rule at once or by a handler at a step.
+
+    Attributes:
+        stage: RULE, or the step at which a handler refused: ACCEPT, FIRST_REVIEW, RE_REVIEW or APPROVE.
+        handler_id: who refused; "" where a rule did.
+    """
 
     claim_id: str
     person_id: str
     enrolment_id: str
     stage: str
     reasons: list[Reason]
+    handler_id: str
     decision_jws: str | None
 
 
 @fact(SERVICE, key="person_id", correlation="enrolment_id")
 class ClaimAccepted(Fact, frozen=True):
-    """受理: a handler took the claim in."""
+    """受理: a handler took the claim in.
+
+    Attributes:
+        handler_id: opaque; the claim's own history must tell who acted, so that duties stay apart.
+    """
 
     claim_id: str
     person_id: str
     enrolment_id: str
+    handler_id: str
     decision_jws: str | None
 
 
@@ -124,6 +135,7 @@ class ClaimReviewed(Fact, frozen=True):
     person_id: str
     enrolment_id: str
     stage: str
+    handler_id: str
     decision_jws: str | None
 
 
@@ -137,6 +149,7 @@ class ClaimPublicised(Fact, frozen=True):
     notice_id: str
     opens_on: date
     closes_on: date
+    handler_id: str
     decision_jws: str | None
 
 
@@ -148,6 +161,7 @@ class ClaimApproved(Fact, frozen=True):
     person_id: str
     enrolment_id: str
     amount_fen: int
+    handler_id: str
     decision_jws: str | None
 
 
@@ -170,7 +184,11 @@ class PaymentBatchCreated(Fact, frozen=True):
 
 @fact(SERVICE, key="person_id", correlation="enrolment_id")
 class PaymentOrdered(Fact, frozen=True):
-    """拨付中: the claim is a line of a payment batch."""
+    """拨付中: the claim is a line of a payment batch.
+
+    Attributes:
+        handler_id: the payer, none of those who accepted, reviewed or approved the claim.
+    """
 
     claim_id: str
     person_id: str
@@ -178,6 +196,7 @@ class PaymentOrdered(Fact, frozen=True):
     batch_id: str
     amount_fen: int
     account_id: str
+    handler_id: str
 
 
 @fact(SERVICE, key="person_id", correlation="enrolment_id")

@@ -36,6 +36,7 @@ NONCE_CHARACTERS = 22
 Reference = Annotated[str, Meta(min_length=1, max_length=64)]
 UsccText = Annotated[str, Meta(min_length=18, max_length=18)]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+IdText = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 ClockTime = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Level = Annotated[str, Meta(pattern="^[1-5X]$")]
 Minutes = Annotated[int, Meta(ge=1, le=720)]
@@ -216,7 +217,7 @@ class ClaimLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """One claim of a list; `line` counts from 1 and is part of the claim's id."""
 
     line: LineNumber
-    certificate_id: Annotated[str, Meta(pattern="^[0-9a-f-]{36}$")]
+    certificate_id: IdText
 
 
 class ApplySubsidy(Submission, frozen=True):
@@ -229,7 +230,7 @@ class ApplySubsidy(Submission, frozen=True):
 class PaymentLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The bank's answer for one claim: PAID, or FAILED with a code."""
 
-    claim_id: Annotated[str, Meta(pattern="^[0-9a-f-]{36}$")]
+    claim_id: IdText
     amount_fen: Annotated[int, Meta(ge=1, le=100_000_000)]
     result: Annotated[str, Meta(pattern="^(PAID|FAILED)$")]
     code: Annotated[str, Meta(max_length=32)]
@@ -239,7 +240,7 @@ class PaymentLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class ConfirmPayments(Submission, frozen=True):
     """支付回单: the bank's signed receipt for lines of a payment batch."""
 
-    batch_id: Annotated[str, Meta(pattern="^[0-9a-f-]{36}$")]
+    batch_id: IdText
     paid_on: date
     lines: Annotated[list[PaymentLine], Meta(min_length=1, max_length=MAX_LINES)]
 

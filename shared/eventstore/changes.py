@@ -165,6 +165,7 @@ class Reads:
         foreign: (type name, subject) of foreign facts.
         keys: key ids of organisations' signing keys.
         answers: causation ids of HTTP commands.
+        parked: receipt ids of submissions that may be parked.
     """
 
     streams: frozenset[str] = frozenset()
@@ -173,6 +174,7 @@ class Reads:
     foreign: frozenset[tuple[str, str]] = frozenset()
     keys: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
+    parked: frozenset[str] = frozenset()
 
     def __or__(self, other: Reads) -> Reads:
         return Reads(
@@ -182,6 +184,7 @@ class Reads:
             self.foreign | other.foreign,
             self.keys | other.keys,
             self.answers | other.answers,
+            self.parked | other.parked,
         )
 
     def __sub__(self, other: Reads) -> Reads:
@@ -192,10 +195,13 @@ class Reads:
             self.foreign - other.foreign,
             self.keys - other.keys,
             self.answers - other.answers,
+            self.parked - other.parked,
         )
 
     def __bool__(self) -> bool:
-        return any((self.streams, self.reservations, self.scopes, self.foreign, self.keys, self.answers))
+        return any(
+            (self.streams, self.reservations, self.scopes, self.foreign, self.keys, self.answers, self.parked)
+        )
 
     @staticmethod
     def union(many: Iterable[Reads]) -> Reads:
@@ -208,6 +214,7 @@ class Reads:
             frozenset().union(*(part.foreign for part in parts)),
             frozenset().union(*(part.keys for part in parts)),
             frozenset().union(*(part.answers for part in parts)),
+            frozenset().union(*(part.parked for part in parts)),
         )
 
 
@@ -230,6 +237,7 @@ class Found:
     foreign: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
     keys: dict[str, KnowKey] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    parked: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -238,6 +246,9 @@ class Changes:
 
     Attributes:
         seen: the event table's head to which `reads` is known to be current.
+        absent_foreign: foreign facts that were looked for and not there.
+        held: reservations as they were read.
+        parked: digests parked by receipt id, as they were read.
     """
 
     seen: int
@@ -247,6 +258,7 @@ class Changes:
     moves: list[Move] = field(default_factory=list)
     absent_foreign: frozenset[tuple[str, str]] = frozenset()
     held: dict[tuple[str, str], str] = field(default_factory=dict)
+    parked: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Committed(NamedTuple):

@@ -18,9 +18,11 @@ from shared.eventstore.changes import (
     Found,
     KnowFact,
     KnowKey,
+    Park,
     Reads,
     Release,
     Reserve,
+    Unpark,
 )
 
 C = TypeVar("C")
@@ -54,6 +56,8 @@ class Desk:
         self.foreign: dict[tuple[str, str], list[Envelope[Any]]] = {}
         self.keys: dict[str, KnowKey] = {}
         self.answers: dict[str, Answer] = {}
+        self.parked: dict[str, frozenset[str]] = {}
+        self.waiting: dict[str, frozenset[str]] = {}
         self.facts: list[Encoded] = []
         self.effects: list[Effect] = []
 
@@ -67,6 +71,7 @@ class Desk:
             self.foreign[key] = [decode(state, key[0]) for state in found.foreign.get(key, ())]
         self.keys.update(found.keys)
         self.answers.update(found.answers)
+        self.parked.update(found.parked)
 
     def absent_foreign(self) -> frozenset[tuple[str, str]]:
         """Foreign facts that a decision found missing: they are looked for again under the lock."""
@@ -89,6 +94,7 @@ class Draft:
         self._taken: dict[tuple[str, str], str | None] = {}
         self._foreign: dict[tuple[str, str], list[Envelope[Any]]] = {}
         self._keys: dict[str, KnowKey] = {}
+        self._waiting: dict[str, frozenset[str]] = {}
         self.facts: list[Encoded] = []
         self.effects: list[Effect] = []
 
@@ -99,7 +105,7 @@ class Draft:
 
     def abandon(self) -> None:
         """Drops everything staged: the command was refused."""
-        self._states, self._taken, self._foreign, self._keys = {}, {}, {}, {}
+        self._states, self._taken, self._foreign, self._keys, self._waiting = {}, {}, {}, {}, {}
         self.facts, self.effects = [], []
 
     @property
@@ -170,6 +176,10 @@ class Draft:
                 self._foreign.setdefault((kind, subject), []).append(decode(state, kind))
             case KnowKey(key_id=key_id):
                 self._keys[key_id] = effect
+            case Park(receipt_id=receipt_id, digest=digest):
+                self._waiting[receipt_id] = self.waiting(receipt_id) | {digest}
+            case Unpark(receipt_id, digest):
+                self._waiting[receipt_id] = self.waiting(receipt_id) - {digest}
             case _:
                 pass
 
@@ -206,6 +216,13 @@ class Draft:
             raise NotRead(Reads(keys=frozenset((key_id,))))
         return self._keys.get(key_id) or self._desk.keys.get(key_id)
 
+    def waiting(self, receipt_id: str) -> frozenset[str]:
+        """Digests of bodies that are parked under one submission id. Unread counts as none."""
+        for layer in (self._waiting, self._desk.waiting, self._desk.parked):
+            if receipt_id in layer:
+                return layer[receipt_id]
+        return frozenset()
+
     def answer(self, causation_id: str) -> Answer | None:
         """The answer already given to an HTTP command."""
         if causation_id not in self._desk.loaded.answers:
@@ -219,5 +236,6 @@ class Draft:
         for key, known in self._foreign.items():
             self._desk.foreign.setdefault(key, []).extend(known)
         self._desk.keys.update(self._keys)
+        self._desk.waiting.update(self._waiting)
         self._desk.facts += self.facts
         self._desk.effects += self.effects

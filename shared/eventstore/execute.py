@@ -211,6 +211,7 @@ class Executor:
             moves=moves,
             absent_foreign=desk.absent_foreign(),
             held=desk.held,
+            parked=desk.parked,
         )
         committed = self.store.commit(changes)
         self._cache.keep(desk.states, committed.head)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from threading import RLock
@@ -100,6 +100,7 @@ class MemoryStore:
             },
             keys={k: tables.keys[k] for k in reads.keys if k in tables.keys},
             answers={k: tables.answers[k] for k in reads.answers if k in tables.answers},
+            parked=self._parked(reads.parked),
         )
 
     def commit(self, changes: Changes) -> Committed:
@@ -124,6 +125,8 @@ class MemoryStore:
         again = Reads(reservations=changes.reads.reservations, scopes=changes.reads.scopes)
         if head != changes.seen and self.read(again).reservations != changes.held:
             raise Conflict("reservations changed", frozenset(), head)
+        if self._parked(changes.parked) != changes.parked:
+            raise Conflict("parked submissions changed", frozenset(), head)
         if any(key in self.tables.foreign for key in changes.absent_foreign):
             raise Conflict("an awaited foreign fact has arrived", frozenset(), head)
         lengths: dict[str, int] = {}
@@ -139,6 +142,12 @@ class MemoryStore:
             at = self.tables.positions.get(move.key)
             if (at.position if at else None) != move.expected:
                 raise PositionMoved(str(move.key))
+
+    def _parked(self, receipt_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        return {
+            wanted: frozenset(digest for receipt_id, digest in self.tables.parked if receipt_id == wanted)
+            for wanted in receipt_ids
+        }
 
     def _taken(self, wanted: Reserve, changes: Changes) -> bool:
         freed = Release(wanted.scope, wanted.key) in changes.effects

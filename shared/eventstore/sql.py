@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID
@@ -126,6 +126,7 @@ class SqlStore:
             _read_foreign(cursor, reads, found)
             _read_keys(cursor, reads, found)
             _read_answers(cursor, reads, found)
+            found.parked = _parked(cursor, reads.parked)
         return found
 
     def commit(self, changes: Changes) -> Committed:
@@ -151,6 +152,8 @@ class SqlStore:
             raise Conflict("streams changed", stale, head)
         if head != changes.seen and _reservations_changed(cursor, changes):
             raise Conflict("reservations changed", frozenset(), head)
+        if changes.parked and _parked(cursor, changes.parked) != changes.parked:
+            raise Conflict("parked submissions changed", frozenset(), head)
         if changes.absent_foreign and _any_arrived(cursor, changes.absent_foreign):
             raise Conflict("an awaited foreign fact has arrived", frozenset(), head)
 
@@ -223,6 +226,16 @@ def _read_answers(cursor: Cursor, reads: Reads, found: Found) -> None:
     if reads.answers:
         query = "SELECT causation_id::text, digest, answer FROM http_commands WHERE causation_id = ANY(%s::uuid[])"
         found.answers = {row[0]: Answer(*row) for row in cursor.execute(query, (list(reads.answers),))}
+
+
+def _parked(cursor: Cursor, receipt_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+    wanted = list(receipt_ids)
+    found: dict[str, set[str]] = {receipt_id: set() for receipt_id in wanted}
+    if wanted:
+        query = "SELECT receipt_id::text, digest FROM parked WHERE receipt_id = ANY(%s::uuid[])"
+        for receipt_id, digest in cursor.execute(query, (wanted,)):
+            found[receipt_id].add(digest)
+    return {receipt_id: frozenset(digests) for receipt_id, digests in found.items()}
 
 
 def _reservations_changed(cursor: Cursor, changes: Changes) -> bool:

@@ -12,21 +12,9 @@ from shared.contracts.intake import Origin, Reason
 from shared.contracts.submission import Submission
 from shared.eventstore.changes import Reads
 from shared.eventstore.desk import Draft
+from shared.vault.persons import ResolvedPerson as ResolvedPerson  # noqa: PLC0414  handlers take it from here
 
 D = TypeVar("D", bound=Submission)
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedPerson:
-    """What the vault made of a submission's one person, before any decision.
-
-    Attributes:
-        person_id: random, the same for the same ID number for ever.
-        commitments: by group code: HMAC-SHA256(salt, code) as hex; value and salt lie in the vault.
-    """
-
-    person_id: str
-    commitments: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

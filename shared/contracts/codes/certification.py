@@ -29,6 +29,12 @@ CODES = (
         "评价机构不得评价自己培训的学员（考培分离）",
         "A body may not assess those it trained (trainer ≠ assessor)",
     ),
+    Code(
+        "body.period_reversed",
+        "有效期截止日早于起始日：请更正",
+        "The approval ends before it starts: correct the dates",
+    ),
+    Code("candidate.unknown", "没有该考生", "No such candidate"),
     Code("candidate.reference_used", "该考生编号已使用", "The candidate reference was used already"),
     Code(
         "candidate.person_differs",
@@ -53,6 +59,9 @@ CODES = (
         "The assessment lies before the end of the training",
     ),
     Code("result.in_future", "考核日期晚于业务日期", "The assessment lies after the business date"),
+    Code(
+        "result.unknown", "该考生尚无成绩：请先登记成绩", "The candidate has no result yet: record it first"
+    ),
     Code("result.already_approved", "该成绩已确认", "The result is approved already"),
     Code("certificate.number_used", "证书编号已使用", "The certificate number was used already"),
     Code(
@@ -70,5 +79,10 @@ CODES = (
         "certificate.issued_in_future",
         "发证日期晚于业务日期",
         "The certificate is dated after the business date",
+    ),
+    Code(
+        "certificate.of_other_person",
+        "只能查看本人的证书：请用本人身份登录",
+        "You may see only your own certificates: sign in as their holder",
     ),
 )

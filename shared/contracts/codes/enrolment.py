@@ -26,6 +26,37 @@ CODES = (
         "The public key must be 32 bytes Ed25519 (base64url)",
     ),
     Code(
+        "institution.key_period_empty",
+        "密钥失效时间须晚于生效时间",
+        "A key must end after it begins",
+    ),
+    Code(
+        "institution.unknown_region",
+        "登记机关须为十个设区市（含平潭）之一或省级 350000",
+        "The registering authority is none of the ten, nor the province 350000",
+        "闽人社办〔2024〕40号 附件",
+    ),
+    Code(
+        "institution.account_missing",
+        "培训机构须登记收款账户",
+        "A training institution needs a payee account",
+    ),
+    Code(
+        "businessday.not_open",
+        "尚未开启首个业务日期：请先开启",
+        "No business day is open yet: open the first one",
+    ),
+    Code(
+        "businessday.too_many",
+        "一次最多开启 400 个业务日期：请分次开启",
+        "At most 400 business days at once: open them in parts",
+    ),
+    Code(
+        "businessday.no_calendar",
+        "没有该年度的工作日历：请先载入日历政策包",
+        "No calendar package covers that year: load it first",
+    ),
+    Code(
         "businessday.not_next",
         "业务日期须逐日开启，且不早于当前日期",
         "Business days open one after the other, never backwards",
@@ -53,7 +84,19 @@ CODES = (
     Code(
         "class.session_ends_before_start", "课次结束时间须晚于开始时间", "A session must end after it starts"
     ),
+    Code(
+        "class.session_reference_used",
+        "课次编号已用于本机构另一课次",
+        "The session reference was used for another session of this institution",
+    ),
     Code("class.unknown", "没有该班级", "No such class"),
+    Code("class.not_approved", "班级尚未批准", "The class is not approved yet"),
+    Code(
+        "class.sheet_missing",
+        "仍有课次没有考勤表",
+        "A planned session still lacks its sheet",
+        f"{_NOTICE} 一",
+    ),
     Code("class.already_completed", "该班已结业", "The class is completed already"),
     Code("class.full", "班级人数已满", "The class is full", "demo-procedure max_trainees"),
     Code("enrolment.reference_used", "该报名编号已使用", "The enrolment reference was used already"),

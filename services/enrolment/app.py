@@ -1,0 +1,68 @@
+"""Enrolment put together: the only file that names concrete adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from services.enrolment import api
+from services.enrolment.consumers import PROJECTIONS, SOURCES
+from services.enrolment.policies import effects
+from services.enrolment.settings import Settings
+from services.enrolment.submissions import handlers
+from shared.contracts.enrolment import SERVICE
+from shared.contracts.fact import Encoded
+from shared.eventstore.changes import Effect
+from shared.policy.book import PolicyBook
+from shared.policy.loading import load_packages
+from shared.runtime.process import main_of, parking_due_by
+from shared.runtime.service import Context, Parts
+from shared.vault.accounts import Accounts, OwnerKind
+from shared.vault.persons import PersonVault
+
+
+def parts(settings: Settings) -> Parts:
+    """What is enrolment's own."""
+    book = load_packages(settings.policy_folder)
+
+    def own_effects(fact: Encoded) -> Sequence[Effect]:
+        return list(effects(fact))
+
+    def routers(context: Context) -> Sequence[APIRouter]:
+        return [_router(context, book)]
+
+    return Parts(
+        effects=own_effects,
+        policies=SOURCES,
+        handlers=handlers(book),
+        parking_due=parking_due_by(book),
+        projections=PROJECTIONS,
+        routers=routers,
+        migrations=Path(__file__).parent / "migrations",
+    )
+
+
+def _router(context: Context, book: PolicyBook) -> APIRouter:
+    accounts, persons = Accounts(context.vault), PersonVault(context.vault)
+
+    def register_account(uscc: str, account: api.NewAccount) -> tuple[str, str]:
+        found = accounts.register(
+            OwnerKind.INSTITUTION, uscc, number=account.number, holder=account.holder, bank=account.bank
+        )
+        return found.account_id, found.commitment
+
+    return api.router(
+        context.executor,
+        context.engine,
+        book=book,
+        authenticate=context.authenticate,
+        register_account=register_account,
+        resolve_person=persons.person_by_national_id,
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the service. See `--help`."""
+    return main_of(SERVICE, Settings, parts, arguments)

@@ -1,0 +1,8 @@
+"""`python -m services.payment`: runs the service; `--roles api,worker,relay,projector` splits it."""
+
+import sys
+
+from services.payment.app import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Messaging: the relay, batch consumers and the position chain between them."""

@@ -1,0 +1,71 @@
+"""How a service reaches Kafka: the one place that builds clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.security import SASLScram512
+
+SESSION_TIMEOUT_MS = 10_000
+MAX_POLL_INTERVAL_MS = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAccess:
+    """Where and as whom. The principal has only its own rights."""
+
+    bootstrap: str
+    user: str
+    password: str = field(repr=False)
+
+    def _client(self) -> dict[str, Any]:
+        return {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": self.user,
+            "sasl_plain_password": self.password,
+            "request_timeout_ms": 20_000,
+            "retry_backoff_ms": 100,
+            "metadata_max_age_ms": 30_000,
+        }
+
+    def broker(self) -> KafkaBroker:
+        """The FastStream broker: it acknowledges nothing by itself. Handlers commit after the database."""
+        return KafkaBroker(
+            self.bootstrap,
+            security=SASLScram512(self.user, self.password, use_ssl=False),
+            ack_policy=AckPolicy.MANUAL,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            request_timeout_ms=20_000,
+            retry_backoff_ms=100,
+            metadata_max_age_ms=30_000,
+            logger=None,
+        )
+
+    def producer(self) -> AIOKafkaProducer:
+        """An idempotent producer that waits for all replicas."""
+        return AIOKafkaProducer(
+            **self._client(),
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=0,
+            max_batch_size=1 << 20,
+            max_request_size=8 << 20,
+        )
+
+    def reader(self, *topics: str, from_start: bool = True) -> AIOKafkaConsumer:
+        """A consumer without a group, for looks at offsets and tails."""
+        return AIOKafkaConsumer(
+            *topics,
+            **self._client(),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest" if from_start else "latest",
+            max_partition_fetch_bytes=4 << 20,
+        )

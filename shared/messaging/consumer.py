@@ -1,0 +1,188 @@
+"""Batch consumers: one thread call a batch, offsets committed after the database, no exception let out.
+
+FastStream swallows what a handler raises and moves on; so the handler here retries outages itself, seeks back when
+another worker was there first, and stops a partition, alarmed, when a record can't be handled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared.eventstore.businessdate import NoBusinessDayYet
+from shared.eventstore.store import PositionMoved, Unavailable
+from shared.messaging.connect import MAX_POLL_INTERVAL_MS, SESSION_TIMEOUT_MS
+
+log = logging.getLogger(__name__)
+
+Record: TypeAlias = Any
+"""aiokafka's ConsumerRecord."""
+
+RETRY_FOR_SECONDS = 60.0
+"""How long one batch is tried before it is given back to Kafka; well within the poll interval."""
+
+
+class Stopped(Exception):
+    """A partition must not go on. The records before `offset` are decided and written.
+
+    Attributes:
+        why: for the operator; names ids only.
+    """
+
+    def __init__(self, partition: TopicPartition, offset: int, why: str) -> None:
+        super().__init__(why)
+        self.partition = partition
+        self.offset = offset
+        self.why = why
+
+
+class Decide(Protocol):
+    """What a consumer does with the records of one partition. Blocks; runs in a thread."""
+
+    def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+        """Decides and writes them all. Returns the offset to go on from.
+
+        Raises: PositionMoved, Unavailable, NoBusinessDayYet (try again); Stopped (after writing what stands before).
+        """
+
+    def forget(self) -> None:
+        """Positions in memory may be old: read them again from the database."""
+
+
+class BatchConsumer:
+    """One group on some topics.
+
+    Attributes:
+        stopped: partitions that stopped, with why. An operator's alarm; a restart tries again.
+    """
+
+    def __init__(
+        self, group: str, topics: Sequence[str], worker: Decide, *, max_records: int = 2_000
+    ) -> None:
+        self.group = group
+        self.topics = tuple(topics)
+        self.stopped: dict[TopicPartition, str] = {}
+        self._worker = worker
+        self._max_records = max_records
+        self._subscriber: Any = None
+
+    def subscribe(self, broker: KafkaBroker) -> None:
+        """Wires the group into the broker; starts with it."""
+
+        async def parse(records: Sequence[Record], _original: Any = None) -> KafkaMessage:
+            first = records[0]
+            return KafkaMessage(
+                body=b"",
+                raw_message=tuple(records),
+                headers={},
+                batch_headers=[],
+                correlation_id=None,
+                message_id=f"{first.topic}-{first.partition}-{first.offset}",
+                consumer=self._subscriber.consumer,
+            )
+
+        async def decode(message: KafkaMessage, _original: Any = None) -> Any:
+            return message.raw_message
+
+        self._subscriber = broker.subscriber(
+            *self.topics,
+            group_id=self.group,
+            batch=True,
+            max_records=self._max_records,
+            batch_timeout_ms=20,
+            auto_offset_reset="earliest",
+            parser=parse,
+            decoder=decode,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+            max_partition_fetch_bytes=4 << 20,
+            fetch_max_wait_ms=100,
+        )
+        self._subscriber(self._handle)
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        """The running consumer, or None before the start."""
+        return self._subscriber.consumer if self._subscriber is not None else None
+
+    def assigned(self) -> frozenset[TopicPartition]:
+        """The partitions that this process reads now."""
+        return frozenset(self.consumer.assignment()) if self.consumer is not None else frozenset()
+
+    async def _handle(self, records: Sequence[Record]) -> None:
+        try:
+            for partition, batch in _by_partition(records).items():
+                await self._handle_partition(partition, batch)
+        except Exception:
+            log.exception("batch given back", extra={"group": self.group})
+            self._give_back(_by_partition(records))
+
+    async def _handle_partition(self, partition: TopicPartition, records: list[Record]) -> None:
+        if partition in self.stopped:
+            return
+        try:
+            following = await self._with_retries(partition, records)
+        except Stopped as stop:
+            self._stop(stop)
+            following = stop.offset
+        except (PositionMoved, Unavailable, NoBusinessDayYet) as error:
+            log.warning("batch read again", extra={"group": self.group, "why": type(error).__name__})
+            self._worker.forget()
+            self._give_back({partition: records})
+            return
+        await self._commit(partition, following)
+
+    async def _with_retries(self, partition: TopicPartition, records: list[Record]) -> int:
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + RETRY_FOR_SECONDS, 0.05
+        while True:
+            try:
+                return await asyncio.to_thread(self._worker.decide, partition, records)
+            except (Unavailable, NoBusinessDayYet) as error:
+                if loop.time() > until:
+                    raise
+                log.warning("waiting", extra={"group": self.group, "why": str(error) or type(error).__name__})
+                self._worker.forget()
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+                pause = min(pause * 2, 2.0)
+
+    def _stop(self, stop: Stopped) -> None:
+        self.stopped[stop.partition] = stop.why
+        log.error(
+            "partition stopped",
+            extra={"group": self.group, "partition": str(stop.partition), "why": stop.why},
+        )
+        if self.consumer is not None and stop.partition in self.consumer.assignment():
+            self.consumer.pause(stop.partition)
+            self.consumer.seek(stop.partition, stop.offset)
+
+    def _give_back(self, batches: dict[TopicPartition, list[Record]]) -> None:
+        """Seeks to the batch's start: the records come again, duplicates fall out by position."""
+        if self.consumer is None:
+            return
+        for partition, records in batches.items():
+            if partition in self.consumer.assignment() and partition not in self.stopped:
+                self.consumer.seek(partition, records[0].offset)
+
+    async def _commit(self, partition: TopicPartition, offset: int) -> None:
+        """A hint where to read on; the position row decides. Lost partitions may refuse it."""
+        if self.consumer is None:
+            return
+        try:
+            await self.consumer.commit({partition: offset})
+        except (CommitFailedError, IllegalStateError, KafkaError) as error:
+            log.info("offset not committed", extra={"group": self.group, "why": type(error).__name__})
+
+
+def _by_partition(records: Sequence[Record]) -> dict[TopicPartition, list[Record]]:
+    batches: dict[TopicPartition, list[Record]] = {}
+    for record in records:
+        batches.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+    return batches

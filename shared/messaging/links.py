@@ -1,0 +1,109 @@
+"""The position chains of one consumer: which records of a batch are next, and the positions that move with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from aiokafka import TopicPartition
+
+from shared.eventstore.changes import Move, Position, PositionKey
+from shared.messaging.chain import Chain, ChainBroken, Linked
+from shared.messaging.consumer import Record, Stopped
+from shared.messaging.topics import FactHeaders, fact_headers
+
+Link: TypeAlias = tuple[PositionKey, Linked[Record]]
+
+_SOURCE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch of one partition comes to.
+
+    Attributes:
+        links: records whose turn it is, in the order in which they are to be taken.
+        repeats: records at positions that were taken before: passed over, or compared with what was taken.
+        broken: why the partition must stop once `links` are written; None: it goes on.
+    """
+
+    links: list[Link] = field(default_factory=list)
+    repeats: list[tuple[FactHeaders, Record]] = field(default_factory=list)
+    broken: Stopped | None = None
+
+
+class Links:
+    """The chains of one consumer, in memory between batches. Not safe in threads: its worker owns it."""
+
+    def __init__(self, consumer: str, stored: Callable[[str], Mapping[PositionKey, Position]]) -> None:
+        """Chains that start at the stored positions.
+
+        Args:
+            consumer: the name of the position rows, "payment.policies".
+            stored: reads them: `Store.positions`.
+        """
+        self._consumer = consumer
+        self._stored = stored
+        self._chains: dict[PositionKey, Chain[Record]] | None = None
+
+    def forget(self) -> None:
+        """What is in memory may be old, or was not written: the database says where to go on."""
+        self._chains = None
+
+    def take(self, partition: TopicPartition, records: Sequence[Record]) -> Taken:
+        """Offers a partition's records to their chains, up to the first that breaks one."""
+        taken = Taken()
+        for record in records:
+            headers = fact_headers(record.headers)
+            if headers is None or record.value is None or not _makes_sense(headers):
+                why = f"unreadable headers or no value at offset {record.offset}"
+                taken.broken = Stopped(partition, record.offset, why)
+                return taken
+            key = PositionKey(self._consumer, headers.source, record.topic, record.partition)
+            chain = self._chain(key)
+            try:
+                links = chain.offer(headers, record.offset, record.value, record)
+            except ChainBroken as error:
+                taken.broken = Stopped(partition, record.offset, f"{error} at offset {record.offset}")
+                return taken
+            taken.links += [(key, link) for link in links]
+            if not links and chain.last is not None and headers.position <= chain.last.position:
+                taken.repeats.append((headers, record))
+        return taken
+
+    def _chain(self, key: PositionKey) -> Chain[Record]:
+        if self._chains is None:
+            self._chains = {name: Chain(at) for name, at in self._stored(self._consumer).items()}
+        return self._chains.get(key) or self._chains.setdefault(key, Chain(None))
+
+    def moves(self, links: Sequence[Link]) -> list[Move]:
+        """The compare-and-sets that belong to these links: to be written in their transaction."""
+        return [
+            Move(key, stored.position if (stored := self._chain(key).stored) else None, _position(link))
+            for key, link in dict(links).items()
+        ]
+
+    def settle(self, links: Sequence[Link]) -> None:
+        """These links are committed."""
+        for key, link in dict(links).items():
+            self._chain(key).stored = _position(link)
+
+    def following(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+        """The offset to commit: never past a record that is held for a missing link."""
+        held = [
+            link.offset
+            for key, chain in (self._chains or {}).items()
+            if (key.topic, key.partition) == (partition.topic, partition.partition)
+            for link in chain.held.values()
+        ]
+        return min([int(records[-1].offset) + 1, *held])
+
+
+def _makes_sense(headers: FactHeaders) -> bool:
+    return 0 <= headers.previous < headers.position < 1 << 63 and _SOURCE.fullmatch(headers.source) is not None
+
+
+def _position(link: Linked[Record]) -> Position:
+    return Position(link.headers.position, link.digest, link.offset)

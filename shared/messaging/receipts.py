@@ -1,0 +1,114 @@
+"""The receipts loop: each institution's receipts to its own topic, none held up by another's."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from sqlalchemy import Engine, delete, select
+
+from shared.contracts.fact import header
+from shared.eventstore.tables import events, receipt_outbox
+from shared.messaging.connect import KafkaAccess
+from shared.messaging.topics import receipts_topic
+from shared.messaging.wakeup import POLL_SECONDS, WakeUp
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+SKIP_ROUNDS = 20
+"""How many rounds an institution whose topic is missing is passed over before it is tried again."""
+
+
+class _Due(NamedTuple):
+    seq: int
+    institution: str
+    receipt_id: UUID
+    state: bytes
+
+
+class ReceiptSender:
+    """Sends what stands in `receipt_outbox`; a row goes once the broker has acknowledged it."""
+
+    def __init__(self, service: str, engine: Engine, kafka: KafkaAccess, wakeup: WakeUp) -> None:
+        self._service = service
+        self._engine = engine
+        self._kafka = kafka
+        self._wakeup = wakeup
+        self._skipped: dict[str, int] = {}
+        self._under_way: dict[str, asyncio.Task[list[int]]] = {}
+
+    async def run(self) -> None:
+        """Sends for ever."""
+        producer = self._kafka.producer()
+        await producer.start()
+        try:
+            while True:
+                if not await self._send_page(producer):
+                    await self._wakeup.wait()
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+            await producer.stop()
+
+    async def _send_page(self, producer: AIOKafkaProducer) -> int:
+        """One round: a task for each institution that has receipts due and none under way."""
+        by_institution: dict[str, list[_Due]] = {}
+        for row in await asyncio.to_thread(self._read):
+            by_institution.setdefault(row.institution, []).append(row)
+        for uscc, rows in by_institution.items():
+            self._under_way[uscc] = asyncio.create_task(self._send(producer, uscc, rows))
+        self._skipped = {uscc: left - 1 for uscc, left in self._skipped.items() if left > 1}
+        if not self._under_way:
+            return 0
+        await asyncio.wait(
+            self._under_way.values(), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        finished = [uscc for uscc, task in self._under_way.items() if task.done()]
+        done = [seq for uscc in finished for seq in self._under_way.pop(uscc).result()]
+        if done:
+            await asyncio.to_thread(self._remove, done)
+        return len(done)
+
+    async def _send(self, producer: AIOKafkaProducer, uscc: str, rows: Sequence[_Due]) -> list[int]:
+        topic, done = receipts_topic(uscc), []
+        try:
+            for row in rows:
+                key = header(row.state).subject.encode()
+                await producer.send(topic, value=row.state, key=key, partition=0)
+                done.append(row.seq)
+            await producer.flush()
+        except KafkaError as error:
+            log.warning("receipts wait", extra={"institution": uscc, "why": type(error).__name__})
+            self._skipped[uscc] = SKIP_ROUNDS
+            return []
+        return done
+
+    def _read(self) -> list[_Due]:
+        query = (
+            select(
+                receipt_outbox.c.seq,
+                receipt_outbox.c.institution,
+                receipt_outbox.c.receipt_id,
+                events.c.state,
+            )
+            .join(
+                events,
+                (events.c.originator_id == receipt_outbox.c.receipt_id)
+                & (events.c.originator_version == receipt_outbox.c.version),
+            )
+            .where(receipt_outbox.c.institution.not_in([*self._skipped, *self._under_way]))
+            .order_by(receipt_outbox.c.seq)
+            .limit(PAGE)
+        )
+        with self._engine.begin() as connection:
+            return [_Due(*row) for row in connection.execute(query)]
+
+    def _remove(self, seqs: Sequence[int]) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(delete(receipt_outbox).where(receipt_outbox.c.seq.in_(seqs)))

@@ -1,0 +1,187 @@
+"""The relay: the event table is the outbox, and this is its one way out.
+
+It reads by position, picks the partition itself, and tells each record which position went to that partition
+before: a function of the event table alone. At-least-once, without Kafka transactions; readers drop repeats by the
+chain. One relay a service holds an advisory lock; two at once would only send things twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from sqlalchemy import Engine, insert, select, text, update
+
+from shared.contracts.fact import header
+from shared.eventstore.changes import Stored
+from shared.eventstore.store import Store
+from shared.eventstore.tables import relay as relay_table
+from shared.messaging.connect import KafkaAccess
+from shared.messaging.topics import PARTITIONS, FactHeaders, fact_headers, facts_topic, partition_of
+from shared.messaging.wakeup import WakeUp
+
+log = logging.getLogger(__name__)
+
+PAGE = 4_000
+TAIL_RECORDS = 200
+"""How far back each partition is read at start: more than two overlapping relays can interleave."""
+
+
+class StoreBehindKafka(RuntimeError):
+    """Kafka holds facts that the event table does not: the database was put back to an earlier point.
+
+    Nothing may be appended until the missing facts are copied back from Kafka, or positions would be used twice.
+    """
+
+
+class Relay:
+    """Publishes one service's facts.
+
+    Attributes:
+        cursor: everything up to this position is acknowledged by the broker.
+    """
+
+    def __init__(
+        self, service: str, store: Store, engine: Engine, kafka: KafkaAccess, wakeup: WakeUp
+    ) -> None:
+        self.cursor = 0
+        self._service = service
+        self._topic = facts_topic(service)
+        self._store = store
+        self._engine = engine
+        self._kafka = kafka
+        self._wakeup = wakeup
+        self._source = ""
+        self._tails = [0] * PARTITIONS
+
+    async def run(self) -> None:
+        """Relays for ever. Raises: StoreBehindKafka at the start."""
+        with _advisory_lock(self._engine, f"{self._service}.relay") as locked:
+            while not await asyncio.to_thread(locked):
+                await self._wakeup.wait()
+            await self._begin()
+            producer = self._kafka.producer()
+            await producer.start()
+            try:
+                while True:
+                    if not await self._relay_page(producer):
+                        await self._wakeup.wait()
+            finally:
+                await producer.stop()
+
+    async def _begin(self) -> None:
+        """Finds where to go on: compares each partition's tail in Kafka with the event table."""
+        self._source = f"{self._service}@{await asyncio.to_thread(self._store.incarnation)}"
+        cursor = await asyncio.to_thread(self._read_cursor)
+        sent = await self._tails_in_kafka()
+        await asyncio.to_thread(self._compare, sent)
+        tails = await asyncio.to_thread(self._tails_at, cursor)
+        if any(sent[p][0] < tails[p] for p in range(PARTITIONS)):
+            log.warning("sending again from the start of what Kafka lacks", extra={"cursor": cursor})
+            cursor = min(sent[p][0] for p in range(PARTITIONS) if sent[p][0] < tails[p])
+            tails = await asyncio.to_thread(self._tails_at, cursor)
+        self.cursor, self._tails = cursor, tails
+
+    def _read_cursor(self) -> int:
+        with self._engine.begin() as connection:
+            found = connection.scalar(select(relay_table.c.cursor).where(relay_table.c.topic == self._topic))
+            if found is None:
+                connection.execute(insert(relay_table).values(topic=self._topic, cursor=0))
+            return int(found or 0)
+
+    def _tails_at(self, cursor: int) -> list[int]:
+        """The last position up to `cursor` that went to each partition, read backwards from it."""
+        tails: dict[int, int] = {}
+        upper = cursor
+        while upper > 0 and len(tails) < PARTITIONS:
+            lower = max(0, upper - PAGE)
+            for row in reversed(self._store.page(lower, PAGE)):
+                if row.position <= cursor:
+                    tails.setdefault(partition_of(header(row.state).partitionkey), row.position)
+            upper = lower
+        return [tails.get(p, 0) for p in range(PARTITIONS)]
+
+    async def _tails_in_kafka(self) -> list[tuple[int, bytes]]:
+        """Per partition the highest own position near the end, with the value's digest."""
+        reader = self._kafka.reader()
+        await reader.start()
+        try:
+            return [await self._tail(reader, TopicPartition(self._topic, p)) for p in range(PARTITIONS)]
+        finally:
+            await reader.stop()
+
+    async def _tail(self, reader: Any, partition: TopicPartition) -> tuple[int, bytes]:
+        reader.assign([partition])
+        start = (await reader.beginning_offsets([partition]))[partition]
+        end = (await reader.end_offsets([partition]))[partition]
+        reader.seek(partition, max(start, end - TAIL_RECORDS))
+        best = (0, b"")
+        at = max(start, end - TAIL_RECORDS)
+        while at < end:
+            for record in (await reader.getmany(partition, timeout_ms=1_000)).get(partition, ()):
+                at = record.offset + 1
+                headers = fact_headers(record.headers)
+                if headers and headers.source == self._source and headers.position > best[0]:
+                    best = headers.position, hashlib.sha256(record.value).digest()
+        return best
+
+    def _compare(self, sent: Sequence[tuple[int, bytes]]) -> None:
+        for position, digest in sent:
+            rows = self._store.page(position - 1, 1) if position else []
+            if position and (not rows or hashlib.sha256(rows[0].state).digest() != digest):
+                raise StoreBehindKafka(
+                    f"{self._service}: 数据库落后于 Kafka（位置 {position}），已恢复到较早时点；请先补回缺失事实 / "
+                    f"the database is behind Kafka at position {position}: copy the missing facts back first"
+                )
+
+    async def _relay_page(self, producer: AIOKafkaProducer) -> int:
+        rows = await asyncio.to_thread(self._store.page, self.cursor, PAGE)
+        if not rows:
+            return 0
+        await self._send(producer, rows)
+        self.cursor = rows[-1].position
+        await asyncio.to_thread(self._write_cursor)
+        return len(rows)
+
+    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Stored]) -> None:
+        batches: dict[int, Any] = {}
+        sending = []
+        for row in rows:
+            key = header(row.state).partitionkey
+            partition = partition_of(key)
+            headers = FactHeaders(row.type, self._source, row.position, self._tails[partition]).encode()
+            batch = batches.get(partition) or batches.setdefault(partition, producer.create_batch())
+            if batch.append(key=key.encode(), value=row.state, timestamp=None, headers=headers) is None:
+                sending.append(await self._close(producer, batch, partition))
+                batch = batches[partition] = producer.create_batch()
+                batch.append(key=key.encode(), value=row.state, timestamp=None, headers=headers)
+            self._tails[partition] = row.position
+        for partition, batch in batches.items():
+            sending.append(await self._close(producer, batch, partition))
+        await asyncio.gather(*sending)
+
+    async def _close(self, producer: AIOKafkaProducer, batch: Any, partition: int) -> Any:
+        batch.close()
+        return await producer.send_batch(batch, self._topic, partition=partition)
+
+    def _write_cursor(self) -> None:
+        with self._engine.begin() as connection:
+            where = relay_table.c.topic == self._topic
+            connection.execute(update(relay_table).where(where).values(cursor=self.cursor))
+
+
+@contextmanager
+def _advisory_lock(engine: Engine, name: str) -> Iterator[Any]:
+    """Yields a call that tries to take the lock; the connection holds it until the end."""
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+
+        def locked() -> bool:
+            return bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
+
+        yield locked

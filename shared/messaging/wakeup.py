@@ -1,0 +1,53 @@
+"""Waking up when the event table grew: NOTIFY in the writing transaction, LISTEN here, a poll as well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import psycopg
+from sqlalchemy import Engine
+
+from shared.eventstore.tables import EVENTS
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+"""A lost NOTIFY costs no more than this."""
+
+
+class WakeUp:
+    """One LISTEN connection that wakes every loop of the process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._grew = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wakes the loops by hand."""
+        self._grew.set()
+        self._grew = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Until the table grew, or the poll interval is over."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._grew.wait(), POLL_SECONDS)
+
+    async def run(self) -> None:
+        """Listens for ever; a lost connection is made again, the poll goes on meanwhile."""
+        while True:
+            try:
+                async for _ in self._notifies():
+                    self.ring()
+            except psycopg.OperationalError as error:
+                log.warning("listening again", extra={"why": type(error).__name__})
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _notifies(self) -> AsyncIterator[object]:
+        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+            await connection.execute(f"LISTEN {EVENTS}")
+            self.ring()
+            async for note in connection.notifies():
+                yield note

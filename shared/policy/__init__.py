@@ -1,0 +1,1 @@
+"""Dated policy packages: loaded strictly, looked up by date, every answer with its trace."""

@@ -1,0 +1,1 @@
+"""The runtime: one way in which every service is put together and run."""

@@ -1,0 +1,84 @@
+"""A service as a process: arguments, logs, settings, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import TypeVar
+
+from shared.intake.work import ParkingDue
+from shared.messaging.relay import StoreBehindKafka
+from shared.policy.book import PolicyBook
+from shared.policy.refusals import PolicyPackageError
+from shared.runtime.service import ROLES, Parts, run
+from shared.runtime.settings import ServiceSettings, SettingsMissing, read_settings
+from shared.telemetry.logs import log_to_stdout
+
+S = TypeVar("S", bound=ServiceSettings)
+
+PROVINCE = "350000"
+OK, USAGE, FAULT, STORE_BEHIND = 0, 2, 1, 4
+log = logging.getLogger(__name__)
+
+
+def parking_due_by(book: PolicyBook) -> ParkingDue:
+    """The deadline of a parked submission by the procedure in force: working days after the date itself."""
+
+    def due(on: date) -> date:
+        days = book.procedure(PROVINCE, on).parking_business_days
+        return book.add_working_days(on, days, opening_day_counted=False)
+
+    return due
+
+
+def main_of(service: str, settings: type[S], parts: Callable[[S], Parts], arguments: Sequence[str]) -> int:
+    """Runs a service from the command line.
+
+    Returns:
+        0 stopped by a signal, 2 a wrong call or missing settings, 4 the database is behind Kafka, 1 a fault.
+    """
+    roles = _roles(service, arguments)
+    log_to_stdout(service)
+    try:
+        found = read_settings(settings, service, os.environ)
+        own = parts(found)
+    except (SettingsMissing, PolicyPackageError) as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 100)
+    try:
+        asyncio.run(run(service, found, own, roles))
+    except BaseExceptionGroup as group:
+        return _exit_code(group)
+    return OK
+
+
+def _exit_code(group: BaseExceptionGroup[BaseException]) -> int:
+    behind = group.subgroup(StoreBehindKafka)
+    if behind is None:
+        log.error("service failed", exc_info=group.exceptions[0])
+        return FAULT
+    sys.stderr.write("".join(f"{error}\n" for error in behind.exceptions))
+    return STORE_BEHIND
+
+
+def _roles(service: str, arguments: Sequence[str]) -> list[str]:
+    parser = argparse.ArgumentParser(prog=f"python -m services.{service}", description=f"Zeren {service}")
+    parser.add_argument(
+        "--roles",
+        default=",".join(ROLES),
+        help=f"以逗号分隔的角色 / comma-separated roles, of: {', '.join(ROLES)} (default: all)",
+    )
+    roles = [role.strip() for role in parser.parse_args(list(arguments)).roles.split(",")]
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown:
+        parser.error(f"未知角色 / unknown roles: {', '.join(unknown)}")
+    return roles

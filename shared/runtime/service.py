@@ -1,0 +1,270 @@
+"""How a service runs: what it brings, and the roles in which a process may run it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import uvicorn
+from aiokafka.errors import KafkaError
+from fastapi import APIRouter
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from shared.access.bearer import Authenticate, authenticator
+from shared.businessday.adopt import OPENED, adopt, adopted_effects
+from shared.contracts.fact import Encoded
+from shared.eventstore.businessdate import business_day_reads
+from shared.eventstore.changes import Effect
+from shared.eventstore.execute import Executor
+from shared.eventstore.projection import Projection
+from shared.eventstore.projector import Projector
+from shared.eventstore.sql import SqlStore, make_engine
+from shared.eventstore.store import StoreError
+from shared.intake.evidence import SealedIntake
+from shared.intake.handling import Handlers
+from shared.intake.receipt import receipt_effects
+from shared.intake.work import ParkingDue
+from shared.intake.worker import IntakeWorker, ParkingLot
+from shared.messaging.connect import KafkaAccess
+from shared.messaging.consumer import BatchConsumer, Decide
+from shared.messaging.foreign import ForeignFacts, Policies
+from shared.messaging.receipts import ReceiptSender
+from shared.messaging.relay import Relay
+from shared.messaging.topics import facts_topic, intake_topic
+from shared.messaging.wakeup import WakeUp
+from shared.runtime.drain import Drain
+from shared.runtime.kernel_api import kernel_router
+from shared.runtime.migrate import migrate
+from shared.runtime.settings import ServiceSettings
+from shared.runtime.web import application
+from shared.vault.database import make_engine as make_vault_engine
+from shared.vault.evidence import Evidence
+from shared.vault.keyfile import read_key_file
+from shared.vault.persons import PersonVault
+from shared.vault.vault import Vault
+
+log = logging.getLogger(__name__)
+
+ROLES = ("api", "worker", "relay", "projector")
+Loop = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is a service's own; everything else is alike in all four.
+
+    Attributes:
+        effects: what follows from its own facts, besides receipts.
+        policies: by source service, by foreign fact: what follows from it.
+        handlers: how it decides submissions; None for a service without intake.
+        parking_due: how long a submission may wait; from the policy.
+        projections: its read models.
+        routers: its HTTP routes.
+        loops: further loops of the worker role, by name.
+        consumers: further batch consumers: (group, topics, worker).
+        lag: what further read models lack, for the drain state.
+        migrations: its Alembic folder.
+    """
+
+    effects: Callable[[Encoded], Sequence[Effect]]
+    policies: Mapping[str, Policies]
+    handlers: Handlers | None
+    parking_due: ParkingDue
+    projections: Sequence[Projection]
+    routers: Callable[[Context], Sequence[APIRouter]]
+    migrations: Path
+    loops: Callable[[Context], Mapping[str, Loop]] = lambda _context: {}
+    consumers: Callable[[Context], Sequence[tuple[str, Sequence[str], Decide]]] = lambda _context: ()
+    lag: Callable[[Context], int] = lambda _context: 0
+
+
+@dataclass(slots=True)
+class Context:
+    """The adapters of a running service, built once from its settings."""
+
+    service: str
+    settings: ServiceSettings
+    engine: Engine
+    store: SqlStore
+    executor: Executor
+    kafka: KafkaAccess
+    vault: Vault
+    authenticate: Authenticate
+    wakeup: WakeUp
+    consumers: list[BatchConsumer] = field(default_factory=list)
+
+
+def build(service: str, settings: ServiceSettings, parts: Parts) -> Context:
+    """Builds the adapters; opens no connection but to migrate the database."""
+    engine = make_engine(settings.database_url, pool_size=6)
+    migrate(engine, parts.migrations)
+    store = SqlStore(engine)
+
+    def effects(fact: Encoded) -> list[Effect]:
+        return [*receipt_effects(fact), *adopted_effects(fact), *parts.effects(fact)]
+
+    return Context(
+        service=service,
+        settings=settings,
+        engine=engine,
+        store=store,
+        executor=Executor(service, store, effects, always=business_day_reads()),
+        kafka=KafkaAccess(settings.kafka_bootstrap, settings.kafka_user, settings.kafka_password),
+        vault=Vault(make_vault_engine(settings.vault_url), read_key_file(settings.master_key_file)),
+        authenticate=authenticator(settings.issuer_jwks_file),
+        wakeup=WakeUp(engine),
+    )
+
+
+async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequence[str] = ROLES) -> None:
+    """Runs a service in these roles until SIGTERM or SIGINT."""
+    context = build(service, settings, parts)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    drain = Drain(service, context.store, context.engine, context.kafka, _topics(parts, service, context))
+    loops = _loops(context, parts, roles, drain)
+    log.info("service starts", extra={"roles": ",".join(roles), "port": settings.http_port})
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_kept_up(name, each), name=name) for name, each in loops.items()]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+    await drain.close()
+    context.engine.dispose()
+    log.info("service stopped")
+
+
+def _topics(parts: Parts, service: str, context: Context) -> list[str]:
+    own = [intake_topic(service)] if parts.handlers is not None else []
+    more = [topic for _, topics, _ in parts.consumers(context) for topic in topics]
+    return sorted({*own, *(facts_topic(source) for source in _sources(parts, service)), *more})
+
+
+def _sources(parts: Parts, service: str) -> set[str]:
+    """The services whose facts it follows: every other service follows enrolment's business day."""
+    return set(parts.policies) | ({"enrolment"} - {service})
+
+
+def _loops(context: Context, parts: Parts, roles: Sequence[str], drain: Drain) -> dict[str, Loop]:
+    loops: dict[str, Loop] = {"wakeup": context.wakeup.run}
+    if "worker" in roles:
+        loops |= _worker_loops(context, parts)
+    if "relay" in roles:
+        relay = Relay(context.service, context.store, context.engine, context.kafka, context.wakeup)
+        receipts = ReceiptSender(context.service, context.engine, context.kafka, context.wakeup)
+        loops |= {"relay": relay.run, "receipts": receipts.run}
+    projector = Projector(context.service, context.store, context.engine, parts.projections)
+    drain.projection_lag = lambda: max(projector.lag(), parts.lag(context))
+    if "projector" in roles and parts.projections:
+        loops["projector"] = _projector_loop(projector, context.wakeup)
+    if "api" in roles:
+        loops["api"] = _api_loop(context, parts, drain, roles)
+    return loops
+
+
+def _worker_loops(context: Context, parts: Parts) -> dict[str, Loop]:
+    loops = dict(parts.loops(context))
+    service = context.service
+    consumers = [BatchConsumer(group, topics, worker) for group, topics, worker in parts.consumers(context)]
+    if parts.handlers is not None:
+        sealed = SealedIntake(PersonVault(context.vault), Evidence(context.vault, service))
+        intake = IntakeWorker(context.executor, parts.handlers, sealed, parts.parking_due)
+        consumers.append(BatchConsumer(f"{service}.intake", [intake_topic(service)], intake))
+        loops["parking"] = ParkingLot(context.engine, intake, context.wakeup).run
+    if sources := _sources(parts, service):
+        reactions = {} if service == "enrolment" else {OPENED: adopt}
+        foreign = ForeignFacts(f"{service}.policies", context.executor, parts.policies, reactions)
+        topics = [facts_topic(source) for source in sorted(sources)]
+        consumers.append(BatchConsumer(f"{service}.policies", topics, foreign))
+    context.consumers = consumers
+    loops["consumers"] = _consumer_loop(context, consumers)
+    return loops
+
+
+def _consumer_loop(context: Context, consumers: Sequence[BatchConsumer]) -> Loop:
+    async def consume() -> None:
+        broker = context.kafka.broker()
+        for consumer in consumers:
+            consumer.subscribe(broker)
+        async with broker:
+            await broker.start()
+            await asyncio.Event().wait()
+
+    return consume
+
+
+def _projector_loop(projector: Projector, wakeup: WakeUp) -> Loop:
+    async def project() -> None:
+        while True:
+            if not await asyncio.to_thread(projector.project_some):
+                await wakeup.wait()
+
+    return project
+
+
+def _api_loop(context: Context, parts: Parts, drain: Drain, roles: Sequence[str]) -> Loop:
+    async def ready() -> dict[str, Any]:
+        state = await asyncio.to_thread(_database_state, context.engine)
+        if "worker" in roles:
+            state["assigned"] = bool(context.consumers) and all(each.assigned() for each in context.consumers)
+        state["stopped"] = {str(at): why for each in context.consumers for at, why in each.stopped.items()}
+        return {"ready": state["database"] and state.get("assigned", True), **state}
+
+    async def drained() -> dict[str, Any]:
+        state = await drain.look()
+        stopped = {str(at): why for each in context.consumers for at, why in each.stopped.items()}
+        return {**state, "stopped": stopped}
+
+    async def serve() -> None:
+        app = application(
+            context.service, [kernel_router(context), *parts.routers(context)], ready=ready, drained=drained
+        )
+        config = uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=context.settings.http_port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+        )
+        server = uvicorn.Server(config)
+        server.capture_signals = _no_signals  # type: ignore[method-assign, assignment]
+        await server.serve()
+
+    return serve
+
+
+def _no_signals() -> contextlib.nullcontext[None]:
+    """The service stops its web server itself; uvicorn must not take the signals."""
+    return contextlib.nullcontext()
+
+
+def _database_state(engine: Engine) -> dict[str, Any]:
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError:
+        return {"database": False}
+    return {"database": True}
+
+
+async def _kept_up(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Runs a loop again after an outage. Whatever is not an outage ends the process: a supervisor decides."""
+    pause = 0.2
+    while True:
+        try:
+            await loop()
+        except (KafkaError, StoreError, DBAPIError, psycopg.OperationalError, OSError) as error:
+            log.warning("loop begins again", extra={"loop": name, "why": type(error).__name__})
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)

@@ -1,0 +1,56 @@
+"""Settings from the environment, read once, by name, with a clear word about what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+S = TypeVar("S", bound="ServiceSettings")
+
+
+class SettingsMissing(RuntimeError):
+    """Environment variables that must be set, by name."""
+
+    def __init__(self, names: list[str]) -> None:
+        listed = ", ".join(names)
+        super().__init__(
+            f"缺少环境变量：{listed}（请用 zeren up 启动，或自行设置）/ missing settings: {listed}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """What every service needs. Secrets have no defaults and are not shown.
+
+    Attributes:
+        database_url: of the service's own database.
+        vault_url: of the vault, under the role of this service.
+        kafka_user: the service's principal.
+        http_port: on 127.0.0.1.
+        master_key_file: the vault's master keys, mode 0600.
+        issuer_jwks_file: public keys of the token issuer.
+        policy_folder: the policy packages.
+    """
+
+    database_url: str = field(repr=False)
+    vault_url: str = field(repr=False)
+    kafka_bootstrap: str
+    kafka_user: str
+    kafka_password: str = field(repr=False)
+    http_port: int
+    master_key_file: Path
+    issuer_jwks_file: Path
+    policy_folder: Path
+
+
+def read_settings(cls: type[S], prefix: str, environ: Mapping[str, str]) -> S:
+    """The settings of a class from variables named `<PREFIX>_<FIELD>`. Raises: SettingsMissing."""
+    hints = get_type_hints(cls)
+    names = {each.name: f"{prefix.upper()}_{each.name.upper()}" for each in fields(cls)}
+    missing = [variable for variable in names.values() if not environ.get(variable)]
+    if missing:
+        raise SettingsMissing(missing)
+    values: dict[str, Any] = {name: hints[name](environ[variable]) for name, variable in names.items()}
+    return cls(**values)

@@ -1,0 +1,126 @@
+"""The HTTP surface that every service has alike: refusals as JSON, health, drain state, OpenAPI."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from shared.contracts.codes.catalogue import CATALOGUE
+from shared.eventstore.businessdate import NoBusinessDayYet
+from shared.eventstore.execute import WorkFailed
+from shared.eventstore.store import StoreError
+from shared.refusal import Refusal
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1_048_576
+UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
+_STATUS = {
+    "action.not_authenticated": UNAUTHENTICATED,
+    "action.duty_not_held": FORBIDDEN,
+    "claim.acted_already": FORBIDDEN,
+    "batch.payer_reviewed": FORBIDDEN,
+    "action.idempotency_key_reused": CONFLICT,
+}
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a refusal: 401, 403, 404 for what is unknown, 409 for what is already so, else 422."""
+    if code in _STATUS:
+        return _STATUS[code]
+    if code.endswith((".unknown", "_unknown")):
+        return NOT_FOUND
+    return CONFLICT if "already" in code or code.endswith(("_used", "wrong_stage", "not_next")) else 422
+
+
+def refusal_body(code: str, field: str) -> dict[str, str]:
+    """What a refused caller reads."""
+    text = CATALOGUE.get(code)
+    return {"code": code, "zh": text.zh if text else code, "en": text.en if text else code, "field": field}
+
+
+def application(
+    title: str, routers: Sequence[APIRouter], *, ready: Callable[[], Awaitable[dict[str, Any]]],
+    drained: Callable[[], Awaitable[dict[str, Any]]],
+) -> FastAPI:  # fmt: skip
+    """The service's web application.
+
+    Args:
+        title: the service's name, for OpenAPI.
+        routers: the service's own.
+        ready: why it may not be ready, for `/health/ready`; "ready" tells.
+        drained: what is still under way, for `/drain`; "drained" tells.
+    """
+    app = FastAPI(title=f"Zeren {title}", version="1", docs_url="/docs", redoc_url=None)
+    for router in routers:
+        app.include_router(router)
+
+    @app.middleware("http")
+    async def bounded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+        length = request.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            return JSONResponse(
+                {"code": "request.too_large", "zh": "请求过大", "en": "Too large", "field": ""}, 413
+            )
+        return await call(request)
+
+    @app.exception_handler(Refusal)
+    async def refused(_request: Request, refusal: Refusal) -> JSONResponse:
+        return JSONResponse(refusal_body(refusal.code, refusal.field), status_of(refusal.code))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first.get("loc", ())[1:])
+        return JSONResponse(refusal_body("submission.invalid_field", field), 422)
+
+    @app.exception_handler(StoreError)
+    async def unavailable(_request: Request, error: StoreError) -> JSONResponse:
+        log.warning("request not decided", extra={"why": str(error)})
+        body = {
+            "code": "service.unavailable",
+            "zh": "暂时不可用，请稍后重试",
+            "en": "Try again shortly",
+            "field": "",
+        }
+        return JSONResponse(body, 503, headers={"Retry-After": "1"})
+
+    @app.exception_handler(WorkFailed)
+    async def failed(_request: Request, error: WorkFailed) -> JSONResponse:
+        if isinstance(error.__cause__, NoBusinessDayYet):
+            body = {
+                "code": "businessday.none",
+                "zh": "尚未开启业务日期：请先运行 zeren day open",
+                "field": "",
+            }
+            return JSONResponse({**body, "en": "No business day is open: run zeren day open"}, CONFLICT)
+        log.error("request failed", exc_info=error)
+        body = {
+            "code": "service.fault",
+            "zh": "内部错误，未作任何处理",
+            "en": "A fault; nothing was done",
+            "field": "",
+        }
+        return JSONResponse(body, 500)
+
+    @app.get("/health/live")
+    async def live() -> dict[str, bool]:
+        """The process answers."""
+        return {"live": True}
+
+    @app.get("/health/ready")
+    async def health_ready(response: Response) -> dict[str, Any]:
+        """Ready to decide: database, assignment and relay are as they should be; else 503 with what is not."""
+        state = await ready()
+        response.status_code = 200 if state["ready"] else 503
+        return state
+
+    @app.get("/drain")
+    async def drain() -> dict[str, Any]:
+        """What is still under way; opening a business day waits until nothing is."""
+        return await drained()
+
+    return app

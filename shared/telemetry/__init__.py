@@ -1,0 +1,1 @@
+"""Telemetry: trace context as it stands in facts and headers, and logs with ids."""

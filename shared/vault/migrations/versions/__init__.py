@@ -1,0 +1,1 @@
+"""One module a migration. What has been released is never changed."""
