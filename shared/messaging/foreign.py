@@ -16,7 +16,7 @@ from shared.eventstore.desk import Draft
 from shared.eventstore.execute import Executor, WorkFailed
 from shared.messaging.chain import Linked
 from shared.messaging.consumer import Record, Stopped
-from shared.messaging.links import Links
+from shared.messaging.links import Link, Links
 
 log = logging.getLogger(__name__)
 
@@ -95,11 +95,8 @@ class ForeignFacts:
         links = taken.links
         failed: WorkFailed | None = None
         while links:
-            works = [self._adopt(link) for _, link in links]
             try:
-                done = len(self._executor.run(works, lambda n, rows=links: self._links.moves(rows[:n])).results)  # type: ignore[misc]
-                self._links.settle(links[:done])
-                links = links[done:]
+                links = links[self._write(links) :]
             except WorkFailed as error:
                 failed = error
                 links, rest = links[: error.index], links[error.index :]
@@ -111,6 +108,13 @@ class ForeignFacts:
         if taken.broken is not None:
             raise taken.broken
         return self._links.following(partition, records)
+
+    def _write(self, links: Sequence[Link]) -> int:
+        """Decides and writes the first of them that fit one transaction. Returns how many."""
+        works = [self._adopt(link) for _, link in links]
+        done = len(self._executor.run(works, lambda n: self._links.moves(links[:n])).results)
+        self._links.settle(links[:done])
+        return done
 
     def _adopt(self, link: Linked[Record]) -> Adopt:
         name = link.headers.type

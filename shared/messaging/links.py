@@ -102,7 +102,9 @@ class Links:
 
 
 def _makes_sense(headers: FactHeaders) -> bool:
-    return 0 <= headers.previous < headers.position < 1 << 63 and _SOURCE.fullmatch(headers.source) is not None
+    return (
+        0 <= headers.previous < headers.position < 1 << 63 and _SOURCE.fullmatch(headers.source) is not None
+    )
 
 
 def _position(link: Linked[Record]) -> Position:

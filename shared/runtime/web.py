@@ -23,6 +23,7 @@ _STATUS = {
     "action.duty_not_held": FORBIDDEN,
     "claim.acted_already": FORBIDDEN,
     "batch.payer_reviewed": FORBIDDEN,
+    "certificate.of_other_person": FORBIDDEN,
     "action.idempotency_key_reused": CONFLICT,
 }
 

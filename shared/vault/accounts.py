@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import Connection, any_, bindparam, cast, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, bindparam, select
 
-from shared.vault.database import insert_new
+from shared.vault.database import among, insert_new
 from shared.vault.errors import KeyGone, PersonUnreadable
 from shared.vault.sealing import SealingKey, commitment, new_salt
 from shared.vault.tables import payee_accounts
@@ -25,7 +24,7 @@ _KNOWN = select(payee_accounts.c.account_id, payee_accounts.c.commitment).where(
     payee_accounts.c.number_index == bindparam("index"),
 )
 _ACCOUNTS = select(payee_accounts).where(
-    payee_accounts.c.account_id == any_(cast(bindparam("ids"), ARRAY(payee_accounts.c.account_id.type))),
+    among(payee_accounts.c.account_id, "ids"),
     payee_accounts.c.sealed.is_not(None),
 )
 

@@ -7,7 +7,18 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, bindparam, cast, create_engine, func, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    any_,
+    bindparam,
+    create_engine,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -75,7 +86,12 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 
 @cache
 def _insert_statement(table: Table, names: tuple[str, ...]) -> ReturningInsert[Any]:
-    arrays = (cast(bindparam(name), ARRAY(table.c[name].type)) for name in names)
+    arrays = (bindparam(name, type_=ARRAY(table.c[name].type)) for name in names)
     source = select(*(func.unnest(array).label(name) for name, array in zip(names, arrays, strict=True)))
     key = next(iter(table.primary_key.columns))
     return insert(table).from_select(list(names), source).on_conflict_do_nothing().returning(key)
+
+
+def among(column: Column[Any], name: str) -> ColumnElement[bool]:
+    """That the column's value is one of the list given as the parameter `name`, in one array parameter."""
+    return column == any_(bindparam(name, type_=ARRAY(column.type)))

@@ -6,16 +6,16 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sqlalchemy import any_, bindparam, cast, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import select
 
+from shared.vault.database import among
 from shared.vault.errors import KeyGone
 from shared.vault.persons import NAME, NATIONAL_ID
 from shared.vault.tables import sealed_values
 from shared.vault.vault import Vault
 
 _VALUES = select(sealed_values.c.person_id, sealed_values.c.field, sealed_values.c.sealed).where(
-    sealed_values.c.person_id == any_(cast(bindparam("persons"), ARRAY(sealed_values.c.person_id.type))),
+    among(sealed_values.c.person_id, "persons"),
     sealed_values.c.field.in_((NAME, NATIONAL_ID)),
 )
 
@@ -62,7 +62,10 @@ class PersonNames:
                 with suppress(KeyGone):  # erased between the two queries, and enrolled anew
                     opened = keys[person].open(sealed, person, name)
                     values.setdefault(person, {})[name] = opened.decode()
-        return {person: PersonName(found[NAME], found[NATIONAL_ID]) for person, found in values.items()}
+        return {
+            person: PersonName(found.get(NAME, ""), found.get(NATIONAL_ID, ""))
+            for person, found in values.items()
+        }
 
 
 def mask_id(number: str) -> str:

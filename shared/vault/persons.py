@@ -6,23 +6,20 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, any_, bindparam, cast, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, select
 
-from shared.vault.database import insert_new
+from shared.vault.database import among, insert_new
 from shared.vault.sealing import SealingKey, commitment, new_salt
 from shared.vault.tables import commitments, persons, sealed_values, steps
 from shared.vault.vault import Vault
 
 NAME, NATIONAL_ID, PHONE = "name", "national_id", "phone"
 _PERSON_INDEX = "person"
-_PERSONS = select(persons.c.blind_index, persons.c.person_id).where(
-    persons.c.blind_index == any_(cast(bindparam("indexes"), ARRAY(persons.c.blind_index.type)))
-)
+_PERSONS = select(persons.c.blind_index, persons.c.person_id).where(among(persons.c.blind_index, "indexes"))
 _OUTCOMES = (
     select(steps.c.digest, steps.c.person_id, commitments.c.field, commitments.c.commitment)
     .outerjoin(commitments, commitments.c.digest == steps.c.digest)
-    .where(steps.c.digest == any_(cast(bindparam("digests"), ARRAY(steps.c.digest.type))))
+    .where(among(steps.c.digest, "digests"))
 )
 
 

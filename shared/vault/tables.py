@@ -5,17 +5,21 @@ Whoever may read a table's plain columns learns random ids, digests and indexes;
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
     DateTime,
+    Dialect,
     ForeignKey,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     Uuid,
     func,
@@ -24,12 +28,25 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 metadata = MetaData()
 
-_Id = Uuid(as_uuid=False)
+
+class Id(TypeDecorator[str]):
+    """An id in canonical text form, checked before it is sent.
+
+    PostgreSQL would quote what is no UUID in its error and its log, and a caller's mistake may be an ID number.
+    """
+
+    impl = Uuid(as_uuid=False)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        """Raises: ValueError, without the value."""
+        return None if value is None else str(UUID(value))
+
 
 persons = Table(
     "persons",
     metadata,
-    Column("person_id", _Id, primary_key=True),
+    Column("person_id", Id, primary_key=True),
     Column("blind_index", LargeBinary, nullable=False, unique=True),
     Column("erased_at", DateTime(timezone=True)),
     comment="One row an ID number, for ever: the blind index outlives erasure, or the no-repeat rule leaks.",
@@ -38,7 +55,7 @@ persons = Table(
 data_keys = Table(
     "data_keys",
     metadata,
-    Column("person_id", _Id, ForeignKey(persons.c.person_id), primary_key=True),
+    Column("person_id", Id, ForeignKey(persons.c.person_id), primary_key=True),
     Column("key_id", Text, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     comment="Deleting a row is the erasure: what was sealed under it can never be read again.",
@@ -47,7 +64,7 @@ data_keys = Table(
 sealed_values = Table(
     "sealed_values",
     metadata,
-    Column("person_id", _Id, ForeignKey(data_keys.c.person_id, ondelete="CASCADE"), nullable=False),
+    Column("person_id", Id, ForeignKey(data_keys.c.person_id, ondelete="CASCADE"), nullable=False),
     Column("field", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("person_id", "field"),
@@ -58,7 +75,7 @@ steps = Table(
     "steps",
     metadata,
     Column("digest", Text, primary_key=True),
-    Column("person_id", _Id, ForeignKey(persons.c.person_id), nullable=False, index=True),
+    Column("person_id", Id, ForeignKey(persons.c.person_id), nullable=False, index=True),
     comment="Submissions whose person is resolved; a repetition gets what stands here.",
 )
 
@@ -78,7 +95,7 @@ evidence = Table(
     metadata,
     Column("service", Text, nullable=False),
     Column("digest", Text, nullable=False),
-    Column("person_id", _Id, ForeignKey(persons.c.person_id), index=True),
+    Column("person_id", Id, ForeignKey(persons.c.person_id), index=True),
     Column("sealed", LargeBinary),
     Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("service", "digest"),
@@ -88,7 +105,7 @@ evidence = Table(
 payee_accounts = Table(
     "payee_accounts",
     metadata,
-    Column("account_id", _Id, primary_key=True),
+    Column("account_id", Id, primary_key=True),
     Column("owner_kind", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("number_index", LargeBinary, nullable=False),

@@ -13,18 +13,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 
-from sqlalchemy import Connection, Engine, any_, bindparam, cast, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, Engine, select
 
-from shared.vault.database import insert_new, transaction
+from shared.vault.database import among, insert_new, transaction
 from shared.vault.sealing import BlindIndex, SealingKey, new_key
 from shared.vault.tables import data_keys, service_keys
 from shared.vault.wrapping import KeyWrapper, WrappedKey
 
 _INDEXES = "index"
-_DATA_KEYS = select(data_keys).where(
-    data_keys.c.person_id == any_(cast(bindparam("persons"), ARRAY(data_keys.c.person_id.type)))
-)
+_DATA_KEYS = select(data_keys).where(among(data_keys.c.person_id, "persons"))
 
 
 class Vault:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shared.contracts.codes import certification, enrolment, intake, payment
+from shared.contracts.codes import audit, certification, enrolment, intake, payment
 from shared.contracts.codes.code import Code
 
 CATALOGUE: dict[str, Code] = {
-    code.code: code for module in (intake, enrolment, certification, payment) for code in module.CODES
+    code.code: code for module in (intake, enrolment, certification, payment, audit) for code in module.CODES
 }
 
 

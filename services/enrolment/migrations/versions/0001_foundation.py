@@ -2,7 +2,10 @@
 
 from alembic import op
 
-from services.enrolment.projections.schema import metadata
+from services.enrolment.projections import (
+    classes_by_state,
+    institutions,
+)
 from shared.runtime.migrate import create_kernel
 
 revision = "0001"
@@ -13,5 +16,8 @@ depends_on = None
 
 def upgrade() -> None:
     """Creates everything; there is nothing before it."""
-    create_kernel(op.get_bind())
-    metadata.create_all(op.get_bind())
+    connection = op.get_bind()
+    create_kernel(connection)
+    for read_model in (classes_by_state, institutions):
+        for table in read_model.projection.tables:
+            table.create(connection)

@@ -1,0 +1,1 @@
+"""What audit decides itself: that a person read personal data."""

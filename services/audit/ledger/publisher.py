@@ -1,0 +1,72 @@
+"""Checkpoints on their own topic, in the order of their sizes, so that everyone sees the same log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from sqlalchemy import Engine, select, update
+from sqlalchemy.exc import DBAPIError
+
+from services.audit.ledger.tables import checkpoints
+from shared.messaging.connect import KafkaAccess
+from shared.messaging.topics import CHECKPOINTS_TOPIC
+from shared.messaging.wakeup import WakeUp
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+
+
+class CheckpointPublisher:
+    """Sends checkpoints that are not yet acknowledged by the broker. At-least-once: readers take the largest."""
+
+    def __init__(self, engine: Engine, kafka: KafkaAccess, wakeup: WakeUp) -> None:
+        self._engine = engine
+        self._kafka = kafka
+        self._wakeup = wakeup
+
+    async def run(self) -> None:
+        """Publishes for ever; an outage is waited for."""
+        producer = self._kafka.producer()
+        await producer.start()
+        try:
+            while True:
+                try:
+                    sent = await self.publish_some(producer)
+                except (KafkaError, DBAPIError) as error:
+                    log.warning("checkpoints wait", extra={"why": type(error).__name__})
+                    sent = 0
+                if not sent:
+                    await self._wakeup.wait()
+        finally:
+            await producer.stop()
+
+    async def publish_some(self, producer: AIOKafkaProducer) -> int:
+        """Sends one page. Returns how many checkpoints it had."""
+        page = await asyncio.to_thread(self._unpublished)
+        sending = [
+            await producer.send(
+                CHECKPOINTS_TOPIC, note.encode(), partition=0, headers=[("size", b"%d" % size)]
+            )
+            for size, note in page
+        ]
+        await asyncio.gather(*sending)
+        if page:
+            await asyncio.to_thread(self._mark, [size for size, _ in page])
+        return len(page)
+
+    def _unpublished(self) -> Sequence[tuple[int, str]]:
+        wanted = select(checkpoints.c.size, checkpoints.c.note).where(~checkpoints.c.published)
+        with self._engine.begin() as connection:
+            rows = connection.execute(wanted.order_by(checkpoints.c.size).limit(PAGE))
+            return [(size, note) for size, note in rows]
+
+    def _mark(self, sizes: Sequence[int]) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(checkpoints).where(checkpoints.c.size.in_(sizes)).values(published=True)
+            )

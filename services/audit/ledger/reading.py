@@ -1,0 +1,122 @@
+"""Reading the log: checkpoint, tiles, bundles and single entries, each as of one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    BindParameter,
+    Connection,
+    Integer,
+    Text,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+
+from services.audit.ledger.append import edge_of
+from services.audit.ledger.tables import checkpoints, entries, head, tiles
+from shared.tlog.hashing import HASH_SIZE
+from shared.tlog.tiles import TILE_WIDTH, BundleRef, TileRef, encode_bundle
+
+Place = tuple[str, int, int]
+"""Source, partition, position."""
+
+
+_BEYOND = 1 << 62
+"""No log has as many entries, and PostgreSQL's bigint hardly more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An entry with its index; `type` is "" where it has no readable one."""
+
+    index: int
+    type: str
+    entry: bytes
+
+
+def checkpoint_note(connection: Connection) -> str | None:
+    """The newest signed checkpoint; None before the ledger was opened."""
+    query = select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
+    return connection.scalar(query)
+
+
+def ledger_size(connection: Connection) -> int:
+    """How many entries are committed."""
+    return connection.scalar(select(head.c.size)) or 0
+
+
+def read_tile(connection: Connection, ref: TileRef) -> bytes | None:
+    """A tile's first `width` hashes; None where the log has no such tile yet.
+
+    Any width that the log has had is served: of the full tile, or of the head's partial one.
+    """
+    if ref.index >= _BEYOND:
+        return None
+    full = select(tiles.c.hashes).where(tiles.c.level == ref.level, tiles.c.index == ref.index)
+    row = connection.execute(select(full.scalar_subquery(), head.c.size, head.c.edge)).one_or_none()
+    if row is None:
+        return None
+    hashes, size, edge = row
+    if hashes is None and size >> 8 * (ref.level + 1) == ref.index:
+        hashes = edge_of(size, edge).partial_tile(ref.level)
+    wanted = ref.width * HASH_SIZE
+    return None if hashes is None or len(hashes) < wanted else bytes(hashes[:wanted])
+
+
+def read_bundle(connection: Connection, ref: BundleRef) -> bytes | None:
+    """An entry bundle of `width` entries; None where the log has not as many yet."""
+    first = ref.index * TILE_WIDTH
+    if first >= _BEYOND:
+        return None
+    query = select(entries.c.entry).where(entries.c.index.between(first, first + ref.width - 1))
+    found = list(connection.scalars(query.order_by(entries.c.index)))
+    return encode_bundle(found) if len(found) == ref.width else None
+
+
+def index_of(connection: Connection, fact_id: UUID) -> int | None:
+    """The index of the first entry with this fact id."""
+    found: int | None = connection.scalar(
+        select(func.min(entries.c.index)).where(entries.c.fact_id == fact_id)
+    )
+    return found
+
+
+def entries_of(connection: Connection, indexes: Iterable[int]) -> dict[int, bytes]:
+    """Entries by index."""
+    query = select(entries.c.index, entries.c.entry).where(entries.c.index == func.any(_bigints(indexes)))
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def entries_at(connection: Connection, places: Sequence[Place]) -> dict[Place, bytes]:
+    """Entries by where they came from."""
+    sources, partitions, positions = zip(*places, strict=True)
+    wanted = select(
+        func.unnest(literal(list(sources), ARRAY(Text))),
+        func.unnest(literal(list(partitions), ARRAY(Integer))),
+        func.unnest(_bigints(positions)),
+    )
+    place = (entries.c.source, entries.c.partition, entries.c.position)
+    query = select(*place, entries.c.entry).where(tuple_(*place).in_(wanted))
+    return {(row[0], row[1], row[2]): row[3] for row in connection.execute(query)}
+
+
+def page(
+    connection: Connection, first: int, limit: int, types: Sequence[str] | None = None
+) -> Sequence[Logged]:
+    """Entries with an index in [first, first + limit), in order; of these types, or all."""
+    query = select(entries.c.index, entries.c.type, entries.c.entry)
+    query = query.where(entries.c.index >= first, entries.c.index < first + limit).order_by(entries.c.index)
+    if types is not None:
+        query = query.where(entries.c.type.in_(types))
+    return [Logged(*row) for row in connection.execute(query)]
+
+
+def _bigints(values: Iterable[int]) -> BindParameter[list[int]]:
+    return literal(list(values), ARRAY(BigInteger))

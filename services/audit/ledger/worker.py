@@ -1,0 +1,128 @@
+"""The ledger's consumer: every record of every facts topic becomes a leaf, exactly once, in chain order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+
+from aiokafka import TopicPartition
+from psycopg.errors import UniqueViolation
+from sqlalchemy import Engine
+
+from services.audit.ledger.append import append, lock_head, make_leaf, transaction
+from services.audit.ledger.reading import entries_at
+from shared.eventstore import write
+from shared.eventstore.changes import Position, PositionKey
+from shared.eventstore.store import PositionMoved
+from shared.messaging.consumer import Record, Stopped
+from shared.messaging.links import Link, Links
+from shared.messaging.topics import FactHeaders
+from shared.tlog.notes import Signer
+from shared.tlog.tiles import MAX_ENTRY_BYTES
+from shared.tlog.tree import Edge
+
+log = logging.getLogger(__name__)
+
+CONSUMER = "audit.ledger"
+MAX_LEAVES = 2_000
+MAX_BYTES = 4_000_000
+"""Caps of one transaction."""
+
+
+class LedgerWorker:
+    """The worker of the ledger's `BatchConsumer`. Two at once are correct: the head's row lock orders them.
+
+    A record is ledgered whatever it says; its bytes are looked into for an id and a type only.
+    """
+
+    def __init__(
+        self, engine: Engine, signer: Signer, stored: Callable[[str], dict[PositionKey, Position]]
+    ) -> None:
+        """Appends to the log in this database.
+
+        Args:
+            engine: of audit's database.
+            signer: the log's key.
+            stored: reads the position rows: `Store.positions`.
+        """
+        self._engine = engine
+        self._signer = signer
+        self._links = Links(CONSUMER, stored)
+        self._edge: Edge | None = None
+
+    def forget(self) -> None:
+        """See `Decide`."""
+        self._links.forget()
+        self._edge = None
+
+    def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+        """See `Decide`. Whatever fails after links were taken drops them: the database says where to go on."""
+        try:
+            return self._decide(partition, records)
+        except BaseException:
+            self.forget()
+            raise
+
+    def _decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+        fitting, too_long = _within_the_limit(partition, records)
+        taken = self._links.take(partition, fitting)
+        for links in _batches(taken.links):
+            self._append(partition, links)
+        self._compare(partition, taken.repeats)
+        broken = taken.broken or too_long
+        if broken is not None:
+            raise broken
+        return self._links.following(partition, records)
+
+    def _append(self, partition: TopicPartition, links: Sequence[Link]) -> None:
+        leaves = [
+            make_leaf(key.source, key.topic, key.partition, link.headers.position, link.record.value)
+            for key, link in links
+        ]
+        try:
+            with transaction(self._engine) as cursor:
+                edge = lock_head(cursor, self._edge)
+                for move in self._links.moves(links):
+                    if not write.move(cursor, move):
+                        raise PositionMoved(str(move.key))
+                edge = append(cursor, edge, leaves, self._signer)
+        except UniqueViolation as error:
+            offset = min(link.offset for _, link in links)
+            why = f"a position is ledgered already, from offset {offset} on"
+            raise Stopped(partition, offset, why) from error
+        self._edge = edge
+        self._links.settle(links)
+
+    def _compare(self, partition: TopicPartition, repeats: Sequence[tuple[FactHeaders, Record]]) -> None:
+        """A repeat must be the bytes that were ledgered: other ones are an alarm, never a duplicate."""
+        if not repeats:
+            return
+        wanted = [(headers.source, partition.partition, headers.position) for headers, _ in repeats]
+        with self._engine.begin() as connection:
+            ledgered = entries_at(connection, wanted)
+        for place, (headers, record) in zip(wanted, repeats, strict=True):
+            if ledgered.get(place) != record.value:
+                why = f"other bytes than ledgered at position {headers.position}, offset {record.offset}"
+                raise Stopped(partition, record.offset, why)
+
+
+def _within_the_limit(
+    partition: TopicPartition, records: Sequence[Record]
+) -> tuple[Sequence[Record], Stopped | None]:
+    for number, record in enumerate(records):
+        if len(record.value or b"") > MAX_ENTRY_BYTES:
+            why = f"{len(record.value)} bytes at offset {record.offset}, the ledger's limit is {MAX_ENTRY_BYTES}"
+            return records[:number], Stopped(partition, record.offset, why)
+    return records, None
+
+
+def _batches(links: Sequence[Link]) -> Iterator[Sequence[Link]]:
+    """The links in order, each batch within the caps of a transaction."""
+    start = size = 0
+    for number, (_, link) in enumerate(links):
+        size += len(link.record.value)
+        if number - start >= MAX_LEAVES or (size > MAX_BYTES and number > start):
+            yield links[start:number]
+            start, size = number, len(link.record.value)
+    if start < len(links):
+        yield links[start:]

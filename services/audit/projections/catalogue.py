@@ -1,0 +1,12 @@
+"""Every projection of audit. Importing this puts all their tables on `schema.metadata`."""
+
+from __future__ import annotations
+
+from services.audit.projections import claim_history, claims, progress_by_region, responsibility
+
+PROJECTIONS = (
+    claims.projection,
+    claim_history.projection,
+    progress_by_region.projection,
+    responsibility.projection,
+)

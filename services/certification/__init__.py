@@ -1,0 +1,1 @@
+"""Certification: who may assess, who passed, which certificates were issued."""

@@ -1,0 +1,1 @@
+"""What certification decides: assessment bodies and candidates. Pure."""

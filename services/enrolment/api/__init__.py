@@ -1,0 +1,1 @@
+"""Enrolment over HTTP: organisations, approval of classes, business days. No rule, no SQL."""

@@ -1,0 +1,133 @@
+"""Organisations, their keys and payee accounts."""
+
+import asyncio
+from datetime import UTC
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from services.enrolment.api.edge import Asked, Dependency, Edge, circumstances
+from services.enrolment.api.models import (
+    InstitutionDetail,
+    InstitutionPage,
+    InstitutionView,
+    KeyView,
+    Kind,
+    Limit,
+    NewInstitution,
+    NewKey,
+    Registered,
+    UsccText,
+)
+from services.enrolment.domain import institution as organisations
+from services.enrolment.domain.institution import InstitutionUnknown, PayeeAccount, UsccInvalid, institution
+from services.enrolment.domain.names import KEYS
+from services.enrolment.projections import institutions as on_the_books
+from shared.access.commands import Commanded
+from shared.eventstore.desk import Draft
+from shared.identity import institution_id, is_uscc
+from shared.policy.book import PolicyBook
+
+REGISTRAR = "REGISTRAR"
+PROVINCE = "350000"
+MAX_KEYS = 50
+
+
+def add_commands(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
+    """Adds the registration of organisations and of further keys."""
+
+    @routes.post("/institutions", response_model=Registered, tags=["institutions"])
+    async def register_institution(
+        body: NewInstitution, asked: Annotated[Asked, Depends(asked_by)]
+    ) -> Response:
+        """Registers an organisation with its first key (duty REGISTRAR). The same again changes nothing."""
+        subject = institution_id(body.uscc)
+        await edge.demand(asked, REGISTRAR, action="RegisterInstitution", subject=subject)
+        if not is_uscc(body.uscc):
+            raise UsccInvalid("uscc")
+        account = None
+        if body.account is not None:
+            account_id, commitment = await asyncio.to_thread(edge.register_account, body.uscc, body.account)
+            account = PayeeAccount(account_id=account_id, commitment=commitment)
+
+        def decide(draft: Draft, commanded: Commanded) -> dict[str, Any]:
+            facts = _register(draft, commanded, edge.book, body, account)
+            return _registered(body.uscc, facts + _register_key(draft, commanded, body.uscc, body.key))
+
+        # The account's number may stand nowhere but in the vault, not even hashed with the request.
+        plain = body.model_dump_json(exclude={"account"}) + (account.account_id if account else "")
+        return await edge.run(asked, decide, body=plain.encode())
+
+    @routes.post("/institutions/{uscc}/keys", response_model=Registered, tags=["institutions"])
+    async def register_key(
+        uscc: Annotated[UsccText, Path()], body: NewKey, asked: Annotated[Asked, Depends(asked_by)]
+    ) -> Response:
+        """Registers a further signing key (duty REGISTRAR). The same again changes nothing."""
+        await edge.demand(asked, REGISTRAR, action="RegisterKey", subject=institution_id(uscc))
+
+        def decide(draft: Draft, commanded: Commanded) -> dict[str, Any]:
+            return _registered(uscc, _register_key(draft, commanded, uscc, body))
+
+        return await edge.run(asked, decide, body=uscc.encode() + asked.body)
+
+
+def add_views(routes: APIRouter, edge: Edge, handler: Dependency) -> None:
+    """Adds what handlers see of organisations."""
+
+    @routes.get("/institutions", tags=["institutions"], dependencies=[Depends(handler)])
+    async def list_institutions(
+        kind: Kind | None = None, after: Annotated[str, Query(max_length=18)] = "", limit: Limit = 50
+    ) -> InstitutionPage:
+        """Organisations on the books, by USCC."""
+        rows = await edge.ask(
+            lambda connection: on_the_books.list_institutions(
+                connection, kind=kind, after=after, limit=limit + 1
+            )
+        )
+        items = [InstitutionView(**row) for row in rows[:limit]]
+        return InstitutionPage(items=items, next=items[-1].uscc if len(rows) > limit else None)
+
+    @routes.get("/institutions/{uscc}", tags=["institutions"], dependencies=[Depends(handler)])
+    async def get_institution(uscc: Annotated[UsccText, Path()]) -> InstitutionDetail:
+        """One organisation with its keys."""
+        row = await edge.ask(lambda connection: on_the_books.find(connection, uscc))
+        if row is None:
+            raise InstitutionUnknown("uscc")
+        keys = await edge.ask(lambda connection: on_the_books.keys_of(connection, uscc, limit=MAX_KEYS))
+        return InstitutionDetail(**row, keys=[KeyView(**key) for key in keys])
+
+
+def _register(
+    draft: Draft, commanded: Commanded, book: PolicyBook, body: NewInstitution, account: PayeeAccount | None
+) -> list[str]:
+    stream = institution_id(body.uscc)
+    command = organisations.RegisterInstitution(
+        uscc=body.uscc,
+        name=body.name,
+        kind=body.kind,
+        region=body.region,
+        region_known=body.region in {PROVINCE, *(region.code for region in book.regions())},
+        account=account,
+    )
+    given = circumstances(draft, commanded, region=body.region, correlation=stream, duty=REGISTRAR)
+    return draft.execute(institution, stream, command, given)
+
+
+def _register_key(draft: Draft, commanded: Commanded, uscc: str, key: NewKey) -> list[str]:
+    stream = institution_id(uscc)
+    known = draft.state(institution, stream).registered
+    command = organisations.RegisterKey(
+        uscc=uscc,
+        key_id=key.key_id,
+        public_key=key.public_key,
+        valid_from=key.valid_from.astimezone(UTC),
+        valid_until=key.valid_until.astimezone(UTC) if key.valid_until else None,
+        holder=draft.holder(KEYS, key.key_id),
+    )
+    region = known.region if known else PROVINCE
+    given = circumstances(draft, commanded, region=region, correlation=stream, duty=REGISTRAR)
+    return draft.execute(institution, stream, command, given)
+
+
+def _registered(uscc: str, facts: list[str]) -> dict[str, Any]:
+    return {"uscc": uscc, "outcome": "done" if facts else "already", "facts": facts}

@@ -1,0 +1,1 @@
+"""What enrolment decides, as pure functions: one file an aggregate, `rules` the policy clauses."""

@@ -1,0 +1,1 @@
+"""HTTP of payment: claims by persons, decisions by handlers, payment batches, and reading."""

@@ -1,0 +1,106 @@
+"""Payment put together: the only file that names concrete adapters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from services.payment.api import router
+from services.payment.api.models import NewAccount
+from services.payment.bank import BankFiles
+from services.payment.consumers import PROJECTIONS, SOURCES
+from services.payment.policies import PublishPackages, effects
+from services.payment.settings import Settings
+from services.payment.submissions import handlers
+from shared.contracts.fact import Encoded
+from shared.contracts.payment import SERVICE, PaymentBatchCreated, PaymentBatchReconciled
+from shared.eventstore.changes import Effect
+from shared.eventstore.follower import Follower
+from shared.policy.book import PolicyBook
+from shared.policy.loading import load_packages
+from shared.runtime.process import main_of, parking_due_by
+from shared.runtime.service import Context, Loop, Parts
+from shared.vault.accounts import Accounts, OwnerKind
+
+
+def parts(settings: Settings) -> Parts:
+    """What is payment's own."""
+    book = load_packages(settings.policy_folder)
+
+    def own_effects(fact: Encoded) -> Sequence[Effect]:
+        return list(effects(fact))
+
+    def routers(context: Context) -> Sequence[APIRouter]:
+        return [_router(context, book)]
+
+    def loops(context: Context) -> Mapping[str, Loop]:
+        return {"bank": _bank_loop(context, settings.bank_folder), "packages": _package_loop(context, book)}
+
+    return Parts(
+        effects=own_effects,
+        policies=SOURCES,
+        handlers=handlers(book),
+        parking_due=parking_due_by(book),
+        projections=PROJECTIONS,
+        routers=routers,
+        loops=loops,
+        lag=lambda context: _follower(context, settings.bank_folder).lag(),
+        migrations=Path(__file__).parent / "migrations",
+    )
+
+
+def _router(context: Context, book: PolicyBook) -> APIRouter:
+    accounts = Accounts(context.vault)
+
+    def register_account(person_id: str, account: NewAccount) -> str:
+        return accounts.register(
+            OwnerKind.PERSON, person_id, number=account.number, holder=account.holder, bank=account.bank
+        ).account_id
+
+    return router.router(
+        context.executor,
+        context.engine,
+        book=book,
+        authenticate=context.authenticate,
+        register_account=register_account,
+    )
+
+
+def _follower(context: Context, folder: Path) -> Follower:
+    files = BankFiles(folder, context.store, Accounts(context.vault).read)
+    reads = (PaymentBatchCreated, PaymentBatchReconciled)
+    return Follower(f"{SERVICE}.bank", context.store, context.engine, reads, files.apply)
+
+
+def _bank_loop(context: Context, folder: Path) -> Loop:
+    async def write_bank_files() -> None:
+        follower = await asyncio.to_thread(_follower, context, folder)
+        while True:
+            if not await asyncio.to_thread(follower.follow_some):
+                await context.wakeup.wait()
+
+    return write_bank_files
+
+
+def _package_loop(context: Context, book: PolicyBook) -> Loop:
+    """Publishes the packages in use once there is a business date; then there is nothing more to do."""
+
+    async def publish() -> None:
+        while not await asyncio.to_thread(_published, context, book):
+            await context.wakeup.wait()
+        await asyncio.Event().wait()
+
+    return publish
+
+
+def _published(context: Context, book: PolicyBook) -> bool:
+    context.executor.run([PublishPackages(book)])
+    return context.store.head() > 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the service. See `--help`."""
+    return main_of(SERVICE, Settings, parts, arguments)

@@ -1,0 +1,1 @@
+"""What payment decides: one file an aggregate, and the rules."""

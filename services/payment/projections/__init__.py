@@ -1,0 +1,1 @@
+"""Read models of payment, each rebuildable from its own facts."""

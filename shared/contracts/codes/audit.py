@@ -1,0 +1,14 @@
+"""Codes of audit."""
+
+from __future__ import annotations
+
+from shared.contracts.codes.code import Code
+
+CODES = (
+    Code(
+        "reading.reason_missing",
+        "查阅个人信息须说明原因：reason 为 2–32 位大写字母、数字或 _",
+        "Personal data is shown for a stated reason only: reason is 2–32 of A–Z, 0–9, _",
+        "个人信息保护法 第五十一条",
+    ),
+)

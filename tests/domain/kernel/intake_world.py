@@ -1,0 +1,201 @@
+"""The intake in memory: real decisions of enrolment, the in-memory twin, a vault in a dict."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+from aiokafka import TopicPartition
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.enrolment.domain.training_class import ApproveClass, training_class
+from services.enrolment.policies import effects
+from services.enrolment.submissions import handlers
+from shared.businessday.adopt import adopted_effects
+from shared.contracts.enrolment import BusinessDayOpened
+from shared.contracts.fact import Circumstances, decode
+from shared.eventstore.businessdate import STREAM, MoveDay, business_day, business_day_reads
+from shared.eventstore.changes import KnowKey, Reads
+from shared.eventstore.execute import Executor
+from shared.eventstore.memory import MemoryStore
+from shared.identity import class_id
+from shared.intake.evidence import SealedIntake
+from shared.intake.receipt import PARKING, receipt_effects
+from shared.intake.worker import IntakeWorker, ParkedRow
+from shared.policy.loading import load_packages
+from shared.vault.persons import ResolvedPerson
+
+ROOT = Path(__file__).parents[3]
+USCC = "91350100MA3000011B"
+TOPIC = TopicPartition("zeren.enrolment.intake.v1", 0)
+DAY = date(2024, 5, 14)
+CLOCK = datetime(2026, 11, 24, 1, tzinfo=UTC)
+PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+class DictVault:
+    """Persons by ID number and bodies by digest, in memory."""
+
+    def __init__(self) -> None:
+        self.persons: dict[str, str] = {}
+        self.bodies: dict[str, bytes] = {}
+
+    def resolve(self, batch):
+        return {
+            step.digest: ResolvedPerson(
+                self.persons.setdefault(step.national_id, f"00000000-0000-4000-8000-{len(self.persons):012d}"),
+                {group: "c" * 64 for group in step.groups},
+            )
+            for step in batch
+        }
+
+    def seal(self, rows):
+        self.bodies.update({digest: body for digest, body, _ in rows})
+
+    def open(self, digest):
+        return self.bodies.get(digest)
+
+
+@dataclass
+class Step:
+    """A unit of work from a function."""
+
+    do: object
+
+    def reads(self, _draft) -> Reads:
+        return business_day_reads()
+
+    def perform(self, draft):
+        return self.do(draft)
+
+
+def given(draft=None, day: date = DAY) -> Circumstances:
+    return Circumstances(
+        occurredat=CLOCK, businessdate=day, actor="handler:h", duty="D3", region="350100", correlationid="c",
+        causationid="c", traceparent="",
+    )  # fmt: skip
+
+
+class IntakeWorld:
+    """One service's intake, fed record by record."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.vault = DictVault()
+        book = load_packages(ROOT / "policy")
+        self.executor = Executor(
+            "enrolment",
+            self.store,
+            lambda fact: [*receipt_effects(fact), *adopted_effects(fact), *effects(fact)],
+            always=business_day_reads(),
+            clock=lambda: CLOCK,
+        )
+        self.worker = IntakeWorker(
+            self.executor, handlers(book), SealedIntake(self.vault, self.vault), lambda day: day + timedelta(days=3)
+        )
+        self.offset = 0
+        self.open_day(DAY)
+        self.know_key("key-1", USCC)
+
+    def open_day(self, day: date) -> None:
+        fact = BusinessDayOpened(date=day, working=True)
+        self.run(lambda draft: draft.execute(business_day, STREAM, MoveDay(fact), given(day=day)))
+
+    def know_key(self, key_id: str, uscc: str, kind: str = "TRAINING") -> None:
+        raw = PRIVATE.public_key().public_bytes_raw()
+        key = KnowKey(key_id, uscc, kind, "350100", raw, datetime(2020, 1, 1, tzinfo=UTC), None)
+        self.run(lambda draft: draft.stage(key))
+
+    def approve(self, class_ref: str) -> None:
+        stream = class_id(USCC, class_ref)
+        self.run(lambda draft: draft.execute(training_class, stream, ApproveClass(class_id=stream), given()))
+
+    def run(self, do):
+        return self.executor.run([Step(do)]).results[0]
+
+    def record(self, value: bytes, jws: bytes | None, offset: int | None = None) -> SimpleNamespace:
+        self.offset += 1
+        return SimpleNamespace(
+            topic=TOPIC.topic, partition=0, offset=self.offset if offset is None else offset, key=b"k", value=value,
+            timestamp=int(CLOCK.timestamp() * 1000), headers=() if jws is None else (("jws", jws),),
+        )  # fmt: skip
+
+    def send(self, *documents: bytes) -> None:
+        """Signs and delivers documents as one batch."""
+        self.deliver(*(self.record(value, sign(value)) for value in documents))
+
+    def deliver(self, *records) -> None:
+        self.worker.decide(TOPIC, records)
+
+    def wake(self) -> int:
+        """What the parking loop does: wakes the ready and the overdue."""
+        tables = self.store.tables
+        rows = []
+        for (receipt_id, digest), waiting in tables.parked.items():
+            overdue = tables.deadlines.get((PARKING, f"{receipt_id}/{digest}"), (None, False))[1]
+            if waiting.ready or overdue:
+                row = waiting.row
+                rows.append(
+                    ParkedRow(
+                        receipt_id, digest, row.awaited, row.jws, row.topic, row.partition, row.kafka_offset,
+                        row.logged_at, row.traceparent, overdue,
+                    )  # fmt: skip
+                )
+        return self.worker.wake(rows)
+
+    def facts(self, *names: str) -> list:
+        """The data of stored facts, of these classes or all."""
+        found = [decode(row.state).data for row in self.store.tables.log]
+        return [data for data in found if not names or type(data).__name__ in names]
+
+    def receipts(self) -> list[tuple[str, str]]:
+        """(submission id, first code or "accepted") of every receipt, in order."""
+        return [
+            (data.submission_id, data.reasons[0].code if hasattr(data, "reasons") else "accepted")
+            for data in self.facts("SubmissionAccepted", "SubmissionRejected")
+        ]
+
+
+def sign(value: bytes, kid: str = "key-1") -> bytes:
+    protected = _b64(json.dumps({"alg": "Ed25519", "b64": False, "crit": ["b64"], "kid": kid}).encode())
+    return protected + b".." + _b64(PRIVATE.sign(protected + b"." + value))
+
+
+def _b64(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
+
+
+def document(kind: str, name: str, /, source: str = USCC, **data) -> bytes:
+    return json.dumps(
+        {
+            "specversion": "1.0", "id": name, "source": f"urn:uscc:{source}", "type": f"zeren.submission.{kind}.v1",
+            "time": "2024-05-14T09:00:00+08:00", "nonce": "n" * 22, "data": data,
+        },
+        ensure_ascii=False,
+    ).encode()  # fmt: skip
+
+
+def apply_class(name: str = "apply-1", class_ref: str = "c1", **changes) -> bytes:
+    session = {"session_ref": f"{class_ref}-s1", "held_on": "2024-05-14", "starts_at": "09:00", "ends_at": "11:00",
+               "teacher_ref": "t1"}  # fmt: skip
+    data = {
+        "class_ref": class_ref, "region": "350100", "occupation_id": "elder-carer", "level": "5",
+        "training_kind": "EMPLOYMENT_SKILL", "programme_tags": [], "max_trainees": 30, "sessions": [session],
+    }  # fmt: skip
+    return document("ApplyClass", name, **(data | changes))
+
+
+def enrol(name: str = "enrol-1", enrolment_ref: str = "e1", national_id: str = "110105199003071095") -> bytes:
+    trainee = {"name": "李娜", "national_id": national_id, "phone": "13800000000"}
+    return document("EnrolTrainee", name, enrolment_ref=enrolment_ref, class_ref="c1", trainee=trainee, groups=[])
+
+
+def sheet(name: str = "sheet-1", *refs: str, session_ref: str = "c1-s1", minutes: int = 120) -> bytes:
+    lines = [{"enrolment_ref": ref, "minutes": minutes, "method": "QR"} for ref in refs]
+    return document(
+        "RecordAttendanceSheet", name, class_ref="c1", session_ref=session_ref, evidence="a" * 64, lines=lines
+    )

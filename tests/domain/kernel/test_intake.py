@@ -1,0 +1,176 @@
+"""The intake: every submission has exactly one receipt, whatever comes twice, early or broken."""
+
+from __future__ import annotations
+
+import pytest
+from datetime import timedelta
+
+from shared.eventstore.changes import SendReceipt
+
+from .intake_world import DAY, USCC, IntakeWorld, apply_class, document, enrol, sheet, sign
+
+
+@pytest.fixture
+def world() -> IntakeWorld:
+    return IntakeWorld()
+
+
+def test_a_signed_submission_has_one_receipt_that_names_its_facts(world):
+    """Accepted: the receipt names the facts it led to, and is to be sent."""
+    world.send(apply_class())
+    (receipt,) = world.facts("SubmissionAccepted")
+    assert (receipt.submission_id, receipt.institution, receipt.fact_count) == ("apply-1", USCC, 1)
+    assert len(receipt.facts) == 1
+    assert len(world.store.tables.receipts) == 1
+
+
+def test_the_same_submission_again_changes_nothing_and_has_its_receipt_sent_again(world):
+    """A resend after a lost receipt: the stored bytes go out once more."""
+    world.send(apply_class())
+    before = world.store.head()
+    world.send(apply_class())
+    assert world.store.head() == before
+    first, again = world.store.tables.receipts
+    assert first == again == SendReceipt(USCC, first.receipt_id, 1)
+
+
+def test_records_that_were_decided_are_not_decided_again_after_a_crash(world):
+    """A redelivery by Kafka is known by its offset: not even the receipt goes out twice."""
+    record = world.record(apply_class(), sign(apply_class()))
+    world.deliver(record)
+    world.worker.forget()
+    world.deliver(record, world.record(apply_class("apply-2", "c2"), sign(apply_class("apply-2", "c2"))))
+    assert world.receipts() == [("apply-1", "accepted"), ("apply-2", "accepted")]
+    assert len(world.store.tables.receipts) == 2
+
+
+def test_another_body_under_a_used_id_is_rejected_and_raises_a_risk(world):
+    """The first body holds the id; at most ten others are answered."""
+    world.send(apply_class())
+    world.send(*(apply_class(max_trainees=n) for n in range(1, 13)))
+    assert world.receipts() == [("apply-1", "accepted"), *[("apply-1", "submission.id_reused")] * 10]
+    assert len(world.facts("SubmissionIdReused")) == 10
+    assert len(world.facts("ClassApplied")) == 1
+
+
+def test_rivals_within_one_batch_are_refused_in_memory(world):
+    """Two submissions for one class reference in one batch: one takes it."""
+    world.send(apply_class("a"), apply_class("b"))
+    assert world.receipts() == [("a", "accepted"), ("b", "class.already_applied")]
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (b"", "submission.empty"),
+        (b"{", "submission.unreadable"),
+        (b"\xff\xfe", "submission.unreadable"),
+        (b'{"id":"x","source":"urn:uscc:1","type":"t"}', "submission.source_unreadable"),
+        (b"[" * 100_000, "submission.unreadable"),
+        (b" " * 262_145, "submission.too_large"),
+        (document("ApplyClass", "110105199003071095"), "submission.id_unreadable"),
+    ],
+)
+def test_what_cannot_be_attributed_is_quarantined_once(world, value, code):
+    """Junk is answered by a quarantine fact with its digest; the same junk again adds nothing."""
+    for _ in range(2):
+        world.deliver(world.record(value, sign(value)))
+    (fact,) = world.facts("SubmissionQuarantined")
+    assert fact.reasons[0].code == code
+    assert fact.size == len(value)
+    assert world.facts("SubmissionAccepted", "SubmissionRejected") == []
+
+
+def test_an_unsigned_submission_spends_nobodys_id(world):
+    """The signature is checked first: the rightful sender can still use the id."""
+    world.deliver(world.record(apply_class(), None))
+    world.deliver(world.record(apply_class(), sign(apply_class("other"))))
+    world.send(apply_class())
+    assert [fact.reasons[0].code for fact in world.facts("SubmissionQuarantined")] == [
+        "signature.missing",
+        "signature.invalid",
+    ]
+    assert world.receipts() == [("apply-1", "accepted")]
+
+
+def test_all_faults_of_form_are_told_at_once(world):
+    """A rejection names each field at fault and echoes no value."""
+    world.send(apply_class(class_ref="13800000000", training_kind="a/b"))
+    (receipt,) = world.facts("SubmissionRejected")
+    assert [(r.code, r.field) for r in receipt.reasons] == [
+        ("reference.looks_personal", "class_ref"),
+        ("reference.malformed", "training_kind"),
+        ("reference.looks_personal", "sessions.session_ref"),
+    ]
+
+
+def test_a_kind_of_organisation_sends_only_its_own_types(world):
+    """A bank may not apply for a class."""
+    world.know_key("bank-key", "91350100MA3000022F", "BANK")
+    value = apply_class().replace(USCC.encode(), b"91350100MA3000022F")
+    world.deliver(world.record(value, sign(value, "bank-key")))
+    assert world.receipts() == [("apply-1", "submission.sender_not_entitled")]
+
+
+def test_attendance_before_its_enrolment_waits_and_is_accepted_once_the_enrolment_comes(world):
+    """Parked whole, woken by the awaited fact, decided once."""
+    world.send(apply_class())
+    world.approve("c1")
+    world.send(sheet("sheet-1", "e1"))
+    assert world.receipts() == [("apply-1", "accepted")]
+    world.send(enrol())
+    assert world.wake() == 1
+    assert world.receipts()[1:] == [("enrol-1", "accepted"), ("sheet-1", "accepted")]
+    assert len(world.facts("SessionAttended")) == 1
+    assert world.store.tables.parked == {}
+    assert world.store.tables.deadlines == {}
+
+
+def test_a_parked_submission_holds_its_id(world):
+    """The same body waits with it; another is answered after it, by a rejection."""
+    world.send(apply_class())
+    world.approve("c1")
+    world.send(sheet("sheet-1", "e1"), sheet("sheet-1", "e1"), sheet("sheet-1", "e1", minutes=60))
+    assert len(world.store.tables.parked) == 2
+    world.send(enrol())
+    while world.wake():
+        pass
+    assert world.receipts()[2:] == [("sheet-1", "accepted"), ("sheet-1", "submission.id_reused")]
+
+
+def test_past_its_deadline_a_parked_submission_is_rejected_and_told_what_it_awaited(world):
+    """The day after the last waiting day begins: the row takes only the deadline's command."""
+    world.send(apply_class())
+    world.approve("c1")
+    world.send(sheet("sheet-1", "e9"))
+    for days in range(1, 5):
+        assert world.wake() == 0
+        world.open_day(DAY + timedelta(days=days))
+    assert world.wake() == 1
+    (receipt,) = world.facts("SubmissionRejected")
+    assert receipt.reasons[0].code == "parking.deadline_passed"
+    assert receipt.awaited.startswith("enrolment:")
+    assert world.store.tables.parked == {}
+
+
+def test_parking_again_for_something_else_keeps_the_first_deadline(world):
+    """A sheet with two unknown enrolments waits for one after the other, no longer than once."""
+    world.send(apply_class())
+    world.approve("c1")
+    world.send(sheet("sheet-1", "e1", "e2"))
+    (first,) = world.store.tables.deadlines.values()
+    world.open_day(DAY + timedelta(days=1))
+    world.send(enrol())
+    assert world.wake() == 1
+    assert list(world.store.tables.deadlines.values()) == [first]
+    world.send(enrol("enrol-2", "e2", "440524188001010014"))
+    world.wake()
+    assert world.receipts()[-1] == ("enrol-2", "trainee.age_outside_policy")
+
+
+def test_the_body_of_a_parked_submission_lies_in_the_vault_alone(world):
+    """Nothing of it stands in the service's own tables but its digest."""
+    world.send(enrol())
+    (waiting,) = world.store.tables.parked.values()
+    assert "李娜" not in repr(waiting.row)
+    assert waiting.row.digest in world.vault.bodies
