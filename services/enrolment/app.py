@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.enrolment import api
+from services.enrolment.api import persons, router
+from services.enrolment.api.models import NewAccount
 from services.enrolment.consumers import PROJECTIONS, SOURCES
 from services.enrolment.policies import effects
 from services.enrolment.settings import Settings
@@ -31,7 +32,8 @@ def parts(settings: Settings) -> Parts:
         return list(effects(fact))
 
     def routers(context: Context) -> Sequence[APIRouter]:
-        return [_router(context, book)]
+        resolve = PersonVault(context.vault).person_by_national_id
+        return [_router(context, book), persons.router(context.authenticate, resolve)]
 
     return Parts(
         effects=own_effects,
@@ -45,21 +47,20 @@ def parts(settings: Settings) -> Parts:
 
 
 def _router(context: Context, book: PolicyBook) -> APIRouter:
-    accounts, persons = Accounts(context.vault), PersonVault(context.vault)
+    accounts = Accounts(context.vault)
 
-    def register_account(uscc: str, account: api.NewAccount) -> tuple[str, str]:
+    def register_account(uscc: str, account: NewAccount) -> tuple[str, str]:
         found = accounts.register(
             OwnerKind.INSTITUTION, uscc, number=account.number, holder=account.holder, bank=account.bank
         )
         return found.account_id, found.commitment
 
-    return api.router(
+    return router.router(
         context.executor,
         context.engine,
         book=book,
         authenticate=context.authenticate,
         register_account=register_account,
-        resolve_person=persons.person_by_national_id,
     )
 
 

@@ -6,6 +6,7 @@ Every id derives from the sender's USCC: a submission can't name another institu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from services.enrolment.domain import training_class as classes
 from services.enrolment.domain.enrolment import (
@@ -27,6 +28,9 @@ from shared.eventstore.changes import Reads
 from shared.eventstore.desk import Draft
 from shared.intake.handling import Accepted, Handler, Handlers, Outcome, Parked, ResolvedPerson, Submitted
 from shared.policy.book import PolicyBook
+
+_enrolment_id = lru_cache(maxsize=50_000)(identity.enrolment_id)
+"""Every sheet names its trainees again: an id is derived once, not three times a session."""
 
 
 def handlers(book: PolicyBook) -> Handlers:
@@ -64,7 +68,7 @@ def _reads_enrolment(submitted: Submitted[sent.EnrolTrainee], _draft: Draft) -> 
 
 def _reads_sheet(submitted: Submitted[sent.RecordAttendanceSheet], _draft: Draft) -> Reads:
     uscc, data = submitted.institution, submitted.data
-    named = (identity.enrolment_id(uscc, line.enrolment_ref) for line in data.lines)
+    named = (_enrolment_id(uscc, line.enrolment_ref) for line in data.lines)
     return Reads(streams=frozenset((identity.class_id(uscc, data.class_ref), *named)))
 
 
@@ -228,7 +232,7 @@ def _groups(groups: list[sent.Group], person: ResolvedPerson) -> list[GroupCommi
 
 def _line(uscc: str, class_id: str, session: PlannedSession, line: sent.AttendanceLine) -> AttendSession:
     return AttendSession(
-        enrolment_id=identity.enrolment_id(uscc, line.enrolment_ref),
+        enrolment_id=_enrolment_id(uscc, line.enrolment_ref),
         class_id=class_id,
         session_id=session.session_id,
         minutes=line.minutes,

@@ -13,6 +13,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from services.payment.domain.keys import (
+    BATCHES,
+    CLAIMS,
+    batch_known,
+    certificate_known,
+    enrolled,
+    training_verdict,
+)
 from services.payment.domain.published_policy import Publish, published_policy, published_policy_id
 from shared.contracts.certification import CertificateIssued
 from shared.contracts.enrolment import (
@@ -30,31 +38,6 @@ from shared.eventstore.desk import Draft
 from shared.policy.book import PolicyBook
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-
-CLAIMS = "claim"
-"""Reservation scope: claim id → person id. Tells whether an id that somebody names is a claim at all."""
-BATCHES = "payment-batch"
-"""Reservation scope: batch id → the bank's USCC."""
-
-
-def certificate_known(certificate_id: str) -> str:
-    """Awaited: the certificate."""
-    return f"certificate:{certificate_id}"
-
-
-def enrolled(enrolment_id: str) -> str:
-    """Awaited: the enrolment."""
-    return f"enrolment:{enrolment_id}"
-
-
-def training_verdict(enrolment_id: str) -> str:
-    """Awaited: that the trainee completed the training."""
-    return f"training-verdict:{enrolment_id}"
-
-
-def batch_known(batch_id: str) -> str:
-    """Awaited: the payment batch."""
-    return f"batch:{batch_id}"
 
 
 def effects(encoded: Encoded) -> Iterable[Effect]:

@@ -10,17 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from services.payment.domain.claim import (
-    ALREADY_USED,
-    AlreadyAnswered,
-    AlreadyFiled,
-    ConfirmPayment,
-    File,
-    NotOrdered,
-    RecordFailure,
-    claim,
-)
+from services.payment.domain.claim import ALREADY_USED, ConfirmPayment, File, RecordFailure, claim
 from services.payment.domain.entitlement_account import Reserve, entitlement_account
+from services.payment.domain.keys import BATCHES, batch_known, certificate_known, enrolled, training_verdict
 from services.payment.domain.payment_batch import (
     DatedInFuture,
     OtherBank,
@@ -28,6 +20,7 @@ from services.payment.domain.payment_batch import (
     ReconcileBatch,
     payment_batch,
 )
+from services.payment.domain.refusals import AlreadyAnswered, AlreadyFiled, NotOrdered
 from services.payment.domain.rules import (
     KIND,
     Evidence,
@@ -37,7 +30,6 @@ from services.payment.domain.rules import (
     shares_entitlement,
     subsidy_standard,
 )
-from services.payment.policies import BATCHES, batch_known, certificate_known, enrolled, training_verdict
 from shared.contracts.certification import CertificateIssued
 from shared.contracts.enrolment import PayeeAccountRegistered, TraineeEnrolled, TrainingCompleted
 from shared.contracts.fact import Circumstances, type_of

@@ -87,8 +87,9 @@ def leads_everything(endpoint: KafkaEndpoint) -> bool:
     if not partitions:
         return True
     wanted = {partition: OffsetSpec.latest() for partition in partitions}
+    admin = endpoint.admin()  # Kept: the answers never come once their client is gone.
     try:
-        for found in endpoint.admin().list_offsets(wanted, request_timeout=ADMIN_SECONDS).values():
+        for found in admin.list_offsets(wanted, request_timeout=ADMIN_SECONDS).values():
             found.result(ADMIN_SECONDS)
     except (KafkaException, TimeoutError):
         return False

@@ -102,9 +102,8 @@ class LedgerProjector:
         """By projection: how many entries it has yet to fold."""
         with self._engine.begin() as connection:
             size = self._source.ledger_size(connection)
-            at = dict(
-                connection.execute(select(ledger_cursors.c.projection, ledger_cursors.c.next)).tuples().all()
-            )
+            rows = connection.execute(select(ledger_cursors.c.projection, ledger_cursors.c.next))
+            at: dict[str, int] = {row[0]: row[1] for row in rows}
         return {projection.name: size - at.get(projection.name, 0) for projection in self._projections}
 
     def _advance(self, projection: Projection) -> int:

@@ -6,9 +6,12 @@ enrolment), written by what follows from `TraineeEnrolled`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal, assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from services.enrolment.domain import rules
 from services.enrolment.domain.training_class import ClassAlreadyCompleted, TrainingClass
@@ -119,8 +122,7 @@ Command = EnrolTrainee | AttendSession | JudgeTraining
 Event = TraineeEnrolled | SessionAttended | TrainingCompleted | TrainingNotCompleted
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolment:
+class Enrolment(msgspec.Struct, frozen=True, gc=False):
     """An enrolment as its decisions need it; without a class there is none yet."""
 
     class_id: str = ""

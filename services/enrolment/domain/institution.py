@@ -8,10 +8,13 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from shared.contracts.enrolment import InstitutionKeyRegistered, InstitutionRegistered, PayeeAccountRegistered
 from shared.decider import Decider
@@ -118,13 +121,12 @@ Command = RegisterInstitution | RegisterKey
 Event = InstitutionRegistered | InstitutionKeyRegistered | PayeeAccountRegistered
 
 
-@dataclass(frozen=True, slots=True)
-class Institution:
+class Institution(msgspec.Struct, frozen=True, gc=False):
     """What is known of an organisation; `registered` is None before anybody registered it."""
 
     registered: InstitutionRegistered | None = None
     account: PayeeAccountRegistered | None = None
-    keys: Mapping[str, InstitutionKeyRegistered] = field(default_factory=lambda: MappingProxyType({}))
+    keys: Mapping[str, InstitutionKeyRegistered] = msgspec.field(default_factory=lambda: MappingProxyType({}))
 
 
 def decide(command: Command, state: Institution) -> list[Event]:

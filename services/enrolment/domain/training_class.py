@@ -6,10 +6,13 @@ The stream is `identity.class_id` of the institution's USCC and reference, so no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 from typing import Literal, assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from services.enrolment.domain import rules
 from shared.contracts.enrolment import (
@@ -166,8 +169,7 @@ Command = ApplyClass | ApproveClass | RecordSheet | CompleteClass
 Event = ClassApplied | ClassApproved | AttendanceSheetRecorded | ClassCompleted
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingClass:
+class TrainingClass(msgspec.Struct, frozen=True, gc=False):
     """A class as its decisions need it.
 
     Attributes:
@@ -184,7 +186,7 @@ class TrainingClass:
     max_trainees: int = 0
     first_day: date = date.min
     last_day: date = date.min
-    sessions: Mapping[str, PlannedSession] = field(default_factory=lambda: MappingProxyType({}))
+    sessions: Mapping[str, PlannedSession] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     recorded: frozenset[str] = frozenset()
     fallen_out: frozenset[str] = frozenset()
 

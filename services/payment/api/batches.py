@@ -17,10 +17,11 @@ from services.payment.api.models import (
     NoBatch,
     WantedRegion,
 )
-from services.payment.domain.claim import Order, UnknownClaim, claim
+from services.payment.domain.claim import Order, claim
+from services.payment.domain.keys import CLAIMS
 from services.payment.domain.payment_batch import BankUnknown, CreateBatch, payment_batch
+from services.payment.domain.refusals import UnknownClaim
 from services.payment.domain.rules import DUTY
-from services.payment.policies import CLAIMS
 from services.payment.projections.batches import payment_batches
 from shared.access.actor import Actor
 from shared.access.commands import Commanded, DutyNotHeld

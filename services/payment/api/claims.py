@@ -25,7 +25,8 @@ from services.payment.api.models import (
     WantedStage,
     Worklist,
 )
-from services.payment.domain.claim import ALREADY_USED, UnknownClaim
+from services.payment.domain.claim import ALREADY_USED
+from services.payment.domain.refusals import UnknownClaim
 from services.payment.domain.rules import DUTY, SEPARATED, next_step
 from services.payment.projections import claims_by_stage
 from services.payment.projections.claims_by_stage import Awaiting, Wanted
@@ -165,7 +166,8 @@ def add_views(routes: APIRouter, edge: Edge, authenticate: Dependency) -> None:
         if row is None or person not in ("", row["person_id"]):
             raise UnknownClaim("claim_id")
         shown = [_act(act, hide=bool(person)) for act in acts]
-        return ClaimDetail(**_shown(row), history=shown, trace=msgspec.json.decode(row["trace"]))
+        trace = msgspec.json.decode(row["trace"])
+        return ClaimDetail(**{**_shown(row), "history": shown, "trace": trace})
 
 
 def _only(actor: Actor) -> str:

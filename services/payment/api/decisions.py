@@ -7,21 +7,12 @@ from fastapi import APIRouter, Depends, Response
 
 from services.payment.api.edge import Asked, Dependency, Edge, Reply, as_far_as_known, record, refused
 from services.payment.api.models import Action, Decisions, Outcomes
-from services.payment.domain.claim import (
-    Accept,
-    Approve,
-    Claim,
-    Command,
-    Publicise,
-    ReasonRequired,
-    RecordReview,
-    Refuse,
-    UnknownClaim,
-    claim,
-)
+from services.payment.domain.claim import Accept, Approve, Command, Publicise, RecordReview, Refuse, claim
+from services.payment.domain.claim_state import Claim
 from services.payment.domain.entitlement_account import Release, entitlement_account
+from services.payment.domain.keys import CLAIMS
+from services.payment.domain.refusals import ReasonRequired, UnknownClaim
 from services.payment.domain.rules import DUTY, notice_closes_on, refusing_step
-from services.payment.policies import CLAIMS
 from shared.access.actor import Actor
 from shared.access.commands import Commanded, DutyNotHeld
 from shared.contracts.codes.catalogue import CATALOGUE

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy import Connection, Engine
 
 from services.payment.api.models import NewAccount
-from services.payment.domain.claim import ActedAlready, PayerReviewed
+from services.payment.domain.refusals import ActedAlready, PayerReviewed
 from shared.access.actor import Actor
 from shared.access.commands import (
     Commanded,

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.payment.domain.claim import Stage
+from services.payment.domain.claim_state import Stage
 from services.payment.domain.payment_batch import MAX_CLAIMS
 from shared.identity import is_reference
 
@@ -81,7 +81,7 @@ class ClaimFiled(BaseModel):
         outcome="done",
         computed_fen=84000,
         computed="¥840.00",
-        marks=["未核实 / UNVERIFIED"],
+        marks=["演示 / DEMO"],
         facts=[_FACT_ID],
     )
 
@@ -198,7 +198,7 @@ _CLAIM: dict[str, Any] = {
     "approved_fen": 0,
     "paid_fen": 0,
     "computed": "¥840.00",
-    "marks": ["未核实 / UNVERIFIED"],
+    "marks": ["演示 / DEMO"],
     "claimed_on": "2024-06-04",
     "opens_on": "2024-06-06",
     "closes_on": "2024-06-13",

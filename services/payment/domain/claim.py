@@ -9,10 +9,26 @@ CLAIMED … PUBLICISED → REFUSED; a claim refused by a rule is REFUSED at once
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Literal, NamedTuple, assert_never
+from typing import Literal, assert_never
 
+from services.payment.domain.claim_state import Act, Claim, Event, evolve
+from services.payment.domain.refusals import (
+    ActedAlready,
+    AlreadyAnswered,
+    AlreadyFiled,
+    AmountDiffers,
+    ClaimNotApproved,
+    CodeMalformed,
+    NoticeStillOpen,
+    NotOrdered,
+    OtherRegion,
+    PayerReviewed,
+    ReasonRequired,
+    UnknownClaim,
+    WrongStage,
+)
 from services.payment.domain.rules import SEPARATED, next_step, refusing_step
 from shared.contracts.intake import Reason
 from shared.contracts.payment import (
@@ -28,21 +44,7 @@ from shared.contracts.payment import (
 )
 from shared.decider import Decider
 from shared.identity import looks_personal
-from shared.refusal import Refusal
 
-Stage = Literal[
-    "NEW",
-    "CLAIMED",
-    "ACCEPTED",
-    "FIRST_REVIEWED",
-    "RE_REVIEWED",
-    "PUBLICISED",
-    "APPROVED",
-    "ORDERED",
-    "PAID",
-    "PAYMENT_FAILED",
-    "REFUSED",
-]
 Review = Literal["FIRST_REVIEW", "RE_REVIEW"]
 ALREADY_USED = "entitlement.already_used"
 
@@ -138,138 +140,6 @@ class RecordFailure:
 
 
 Command = File | Accept | RecordReview | Publicise | Approve | Refuse | Order | ConfirmPayment | RecordFailure
-Event = (
-    SubsidyClaimed
-    | ClaimRefused
-    | ClaimAccepted
-    | ClaimReviewed
-    | ClaimPublicised
-    | ClaimApproved
-    | PaymentOrdered
-    | SubsidyPaid
-    | PaymentFailed
-)
-
-
-class AlreadyFiled(Refusal):
-    """This line of the application was filed with another certificate."""
-
-    code = "claim.already_filed"
-
-
-class UnknownClaim(Refusal):
-    """No such claim."""
-
-    code = "claim.unknown"
-
-
-class WrongStage(Refusal):
-    """The claim does not wait for this step."""
-
-    code = "claim.wrong_stage"
-
-
-class ActedAlready(Refusal):
-    """The handler acted on this claim at another step (separation of duties)."""
-
-    code = "claim.acted_already"
-
-
-class ReasonRequired(Refusal):
-    """A refusal without a reason of the catalogue."""
-
-    code = "claim.reason_required"
-
-
-class NoticeStillOpen(Refusal):
-    """The public notice has not closed."""
-
-    code = "notice.still_open"
-
-
-class ClaimNotApproved(Refusal):
-    """Only an approved claim can be paid, and only in one batch at a time."""
-
-    code = "batch.claim_not_approved"
-
-
-class PayerReviewed(Refusal):
-    """The payer handled or approved the claim (separation of duties)."""
-
-    code = "batch.payer_reviewed"
-
-
-class OtherRegion(Refusal):
-    """The claim is of another region than the batch."""
-
-    code = "batch.other_region"
-
-
-class NotOrdered(Refusal):
-    """The claim is not in this batch."""
-
-    code = "payment.not_ordered"
-
-
-class AmountDiffers(Refusal):
-    """The bank names another amount than was approved."""
-
-    code = "payment.amount_differs"
-
-
-class AlreadyAnswered(Refusal):
-    """The bank has answered this line of the batch already."""
-
-    code = "payment.already_answered"
-
-
-class CodeMalformed(Refusal):
-    """A failed payment without a plain code; a code with many digits could be an account number."""
-
-    code = "payment.code_malformed"
-
-
-class Act(NamedTuple):
-    """A step that was done, and who did it."""
-
-    step: str
-    handler_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What the next decision needs to know.
-
-    Attributes:
-        acts: who accepted, reviewed, publicised, approved and ordered it, in order.
-        failed: batches in which the bank could not pay it.
-    """
-
-    stage: Stage = "NEW"
-    claim_id: str = ""
-    person_id: str = ""
-    enrolment_id: str = ""
-    certificate_id: str = ""
-    claimant: str = ""
-    region: str = ""
-    occupation_id: str = ""
-    level: str = ""
-    account_id: str = ""
-    computed_fen: int = 0
-    approved_fen: int = 0
-    acts: tuple[Act, ...] = ()
-    refused_by: str = ""
-    closes_on: date = date.min
-    batch_id: str = ""
-    failed: frozenset[str] = frozenset()
-
-    def acted(self, handler_id: str) -> bool:
-        """Whether the handler did a step that must be another's."""
-        return any(act.handler_id == handler_id and act.step in SEPARATED for act in self.acts)
-
-    def answered(self, batch_id: str) -> bool:
-        """Whether the bank has answered this claim's line of a batch."""
-        return batch_id in self.failed or (self.batch_id == batch_id and self.stage == "PAID")
 
 
 def decide(command: Command, state: Claim) -> list[Event]:
@@ -496,50 +366,6 @@ def _fail(command: RecordFailure, state: Claim) -> list[Event]:
             receipt_digest=command.receipt_digest,
         )
     ]
-
-
-def evolve(state: Claim, event: Event) -> Claim:
-    """See `shared.decider`."""
-    match event:
-        case SubsidyClaimed():
-            return _claimed(event)
-        case ClaimRefused(handler_id=handler):
-            return replace(state, stage="REFUSED", refused_by=handler)
-        case ClaimAccepted(handler_id=handler):
-            return replace(state, stage="ACCEPTED", acts=(*state.acts, Act("ACCEPT", handler)))
-        case ClaimReviewed(stage=step, handler_id=handler):
-            stage: Stage = "FIRST_REVIEWED" if step == "FIRST_REVIEW" else "RE_REVIEWED"
-            return replace(state, stage=stage, acts=(*state.acts, Act(step, handler)))
-        case ClaimPublicised(handler_id=handler, closes_on=closes_on):
-            acts = (*state.acts, Act("NOTICE", handler))
-            return replace(state, stage="PUBLICISED", acts=acts, closes_on=closes_on)
-        case ClaimApproved(handler_id=handler, amount_fen=amount):
-            acts = (*state.acts, Act("APPROVE", handler))
-            return replace(state, stage="APPROVED", acts=acts, approved_fen=amount)
-        case PaymentOrdered(handler_id=handler, batch_id=batch):
-            return replace(state, stage="ORDERED", acts=(*state.acts, Act("PAY", handler)), batch_id=batch)
-        case SubsidyPaid():
-            return replace(state, stage="PAID")
-        case PaymentFailed(batch_id=batch):
-            return replace(state, stage="PAYMENT_FAILED", failed=state.failed | {batch})
-        case _:
-            assert_never(event)
-
-
-def _claimed(event: SubsidyClaimed) -> Claim:
-    return Claim(
-        stage="CLAIMED",
-        claim_id=event.claim_id,
-        person_id=event.person_id,
-        enrolment_id=event.enrolment_id,
-        certificate_id=event.certificate_id,
-        claimant=event.claimant,
-        region=event.region,
-        occupation_id=event.occupation_id,
-        level=event.level,
-        account_id=event.account_id,
-        computed_fen=event.computed_fen,
-    )
 
 
 claim: Decider[Command, Claim, Event] = Decider(

@@ -7,6 +7,7 @@ from shared.contracts.codes.code import Code
 _NOTICE = "人社厅发〔2023〕55号"
 
 CODES = (
+    Code("person.unknown", "系统中没有此人的培训记录", "Nobody of this ID number has been enrolled"),
     Code(
         "institution.already_registered",
         "该机构已登记，且登记内容不同",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, make_url, select, text
@@ -13,23 +14,25 @@ from shared.vault.sealing import new_key
 from shared.vault.tables import metadata
 from shared.vault.vault import Vault
 from shared.vault.wrapping import MasterKeys
+from tests.component.vault.people import EngineOf
+from zeren.stack.local import Servers
 
 
 @pytest.fixture
-def vault_url(fresh_database) -> str:
+def vault_url(fresh_database: Any) -> str:
     """A migrated vault database, as its owner."""
     fresh_database.define("vault", migrate, owner="vault")
-    return fresh_database(template="vault", owner="vault")
+    return str(fresh_database(template="vault", owner="vault"))
 
 
 @pytest.fixture
-def engine_of(vault_url, servers) -> Iterator[Callable[[str], Engine]]:
+def engine_of(vault_url: str, servers: Servers) -> Iterator[Callable[[str], Engine]]:
     """`engine_of("vault_audit")`: an engine of its own, connected as a role."""
     engines: list[Engine] = []
 
     def make(role: str) -> Engine:
         name = make_url(vault_url).database
-        engines.append(make_engine(servers.database_url(name, role=role)))
+        engines.append(make_engine(servers.database_url(str(name), role=role)))
         return engines[-1]
 
     yield make
@@ -38,7 +41,7 @@ def engine_of(vault_url, servers) -> Iterator[Callable[[str], Engine]]:
 
 
 @pytest.fixture
-def owner(engine_of) -> Engine:
+def owner(engine_of: EngineOf) -> Engine:
     """The database's owner, who may look at everything."""
     return engine_of("vault")
 
@@ -50,7 +53,7 @@ def master_keys() -> MasterKeys:
 
 
 @pytest.fixture
-def vault_of(engine_of, master_keys) -> Callable[[str], Vault]:
+def vault_of(engine_of: EngineOf, master_keys: MasterKeys) -> Callable[[str], Vault]:
     """`vault_of("enrolment")`: the vault as that service's process holds it."""
     return lambda service: Vault(
         engine_of("vault" if service == "vault" else f"vault_{service}"), master_keys
@@ -58,18 +61,20 @@ def vault_of(engine_of, master_keys) -> Callable[[str], Vault]:
 
 
 @pytest.fixture
-def count(owner) -> Callable[[str], int]:
+def count(owner: Engine) -> Callable[[str], int]:
     """How many rows a table has."""
 
     def rows(table: str) -> int:
         with owner.connect() as connection:
-            return connection.execute(select(func.count()).select_from(metadata.tables[table])).scalar_one()
+            return int(
+                connection.execute(select(func.count()).select_from(metadata.tables[table])).scalar_one()
+            )
 
     return rows
 
 
 @pytest.fixture
-def erase(owner) -> Callable[[str], None]:
+def erase(owner: Engine) -> Callable[[str], None]:
     """What erasure rests on: the person's data key is deleted, and nothing else."""
 
     def delete(person: str) -> None:

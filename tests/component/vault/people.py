@@ -1,10 +1,19 @@
-"""Submissions that name people, for the vault's tests."""
+"""Submissions that name people, and the types of the fixtures, for the vault's tests."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+
+from sqlalchemy import Engine
 
 from shared.vault.persons import PersonStep
+from shared.vault.vault import Vault
+
+VaultOf = Callable[[str], Vault]
+EngineOf = Callable[[str], Engine]
+Count = Callable[[str], int]
+Erase = Callable[[str], None]
 
 GROUPS = ("MIGRANT_WORKER", "REGISTERED_POOR")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -22,6 +31,8 @@ def id_number(sequence: int) -> str:
     return body + "10X98765432"[total % 11]
 
 
-def step(submission: str, sequence: int = 1, *, name: str = "林小梅", groups=GROUPS) -> PersonStep:
+def step(
+    submission: str, sequence: int = 1, *, name: str = "林小梅", groups: tuple[str, ...] = GROUPS
+) -> PersonStep:
     """A submission that names the person of that sequence number."""
     return PersonStep(digest_of(submission), id_number(sequence), name, f"1380013{sequence:04d}", groups)

@@ -9,14 +9,17 @@ from shared.vault.disclosure import disclose_groups
 from shared.vault.errors import PersonUnreadable
 from shared.vault.evidence import Evidence
 from shared.vault.names import PersonNames
-from shared.vault.persons import PersonVault
-from tests.component.vault.people import GROUPS, step
+from shared.vault.persons import PersonStep, PersonVault, ResolvedPerson
+from tests.component.vault.people import GROUPS, Count, Erase, VaultOf, step
 
 ACCOUNT = {"number": "6217001234567890", "holder": "林小梅", "bank": "中国建设银行"}
 
 
+Kept = tuple[list[PersonStep], list[ResolvedPerson], list[str]]
+
+
 @pytest.fixture
-def kept(vault_of):
+def kept(vault_of: VaultOf) -> Kept:
     """Two persons with evidence and an account each; gives their resolved persons and account ids."""
     vault = vault_of("enrolment")
     steps = [step("erased", 1), step("stays", 2)]
@@ -31,7 +34,9 @@ def kept(vault_of):
     return steps, people, accounts
 
 
-def readable(vault_of, submission, person, account) -> dict[str, bool]:
+def readable(
+    vault_of: VaultOf, submission: PersonStep, person: ResolvedPerson, account: str
+) -> dict[str, bool]:
     """What of a person can still be read."""
     return {
         "name": bool(PersonNames(vault_of("audit")).read([person.person_id])),
@@ -41,7 +46,9 @@ def readable(vault_of, submission, person, account) -> dict[str, bool]:
     }
 
 
-def test_everything_of_an_erased_person_is_unreadable_and_of_others_readable(vault_of, kept, erase, count):
+def test_everything_of_an_erased_person_is_unreadable_and_of_others_readable(
+    vault_of: VaultOf, kept: Kept, erase: Erase, count: Count
+) -> None:
     """The sealed values go with the key; what stays is ciphertext without a key."""
     steps, people, accounts = kept
     assert set(readable(vault_of, steps[0], people[0], accounts[0]).values()) == {True}
@@ -51,7 +58,9 @@ def test_everything_of_an_erased_person_is_unreadable_and_of_others_readable(vau
     assert (count("sealed_values"), count("persons")) == (3, 2)
 
 
-def test_a_repetition_after_erasure_gets_what_stands_and_revives_nothing(vault_of, kept, erase, count):
+def test_a_repetition_after_erasure_gets_what_stands_and_revives_nothing(
+    vault_of: VaultOf, kept: Kept, erase: Erase, count: Count
+) -> None:
     """Id and commitments are in facts for ever; a resent submission brings no key back."""
     steps, people, accounts = kept
     erase(people[0].person_id)
@@ -62,7 +71,9 @@ def test_a_repetition_after_erasure_gets_what_stands_and_revives_nothing(vault_o
     assert set(readable(vault_of, steps[0], people[0], accounts[0]).values()) == {False}
 
 
-def test_evidence_that_arrives_after_the_erasure_is_noted_without_its_body(vault_of, kept, erase, count):
+def test_evidence_that_arrives_after_the_erasure_is_noted_without_its_body(
+    vault_of: VaultOf, kept: Kept, erase: Erase, count: Count
+) -> None:
     """It is sealed under no other key: that would undo the erasure."""
     _, people, _ = kept
     erase(people[0].person_id)
@@ -72,7 +83,7 @@ def test_evidence_that_arrives_after_the_erasure_is_noted_without_its_body(vault
     assert count("evidence") == 3
 
 
-def test_an_erased_person_takes_no_account(vault_of, kept, erase):
+def test_an_erased_person_takes_no_account(vault_of: VaultOf, kept: Kept, erase: Erase) -> None:
     """There is no key to seal it under."""
     _, people, _ = kept
     erase(people[0].person_id)
@@ -82,7 +93,9 @@ def test_an_erased_person_takes_no_account(vault_of, kept, erase):
         )
 
 
-def test_an_erased_person_enrolling_anew_keeps_the_id_but_not_the_past(vault_of, kept, erase):
+def test_an_erased_person_enrolling_anew_keeps_the_id_but_not_the_past(
+    vault_of: VaultOf, kept: Kept, erase: Erase
+) -> None:
     """The blind index outlives erasure, or the no-repeat rule leaks; the new key opens nothing old."""
     steps, people, accounts = kept
     erase(people[0].person_id)

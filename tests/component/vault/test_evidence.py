@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from shared.vault.errors import SealBroken
 from shared.vault.evidence import Evidence
 from shared.vault.persons import PersonVault
-from tests.component.vault.people import digest_of, step
+from tests.component.vault.people import Count, VaultOf, digest_of, step
 
 BODY = '{"name":"林小梅"}'.encode()
 
 
 @pytest.mark.parametrize("service", ["enrolment", "certification", "payment"])
-def test_a_body_that_names_nobody_opens_for_its_service(vault_of, service):
+def test_a_body_that_names_nobody_opens_for_its_service(vault_of: VaultOf, service: str) -> None:
     """Also when another process of the service opens it."""
     Evidence(vault_of(service), service).seal([(digest_of("a"), BODY, None), (digest_of("b"), b"", None)])
     again = Evidence(vault_of(service), service)
@@ -23,7 +23,7 @@ def test_a_body_that_names_nobody_opens_for_its_service(vault_of, service):
     assert again.open(digest_of("c")) is None
 
 
-def test_a_body_that_names_a_person_opens_with_that_persons_key(vault_of, count):
+def test_a_body_that_names_a_person_opens_with_that_persons_key(vault_of: VaultOf, count: Count) -> None:
     """Rows with and without a person in one batch."""
     one, vault = step("a"), vault_of("enrolment")
     person = PersonVault(vault).resolve([one])[one.digest].person_id
@@ -33,7 +33,7 @@ def test_a_body_that_names_a_person_opens_with_that_persons_key(vault_of, count)
     assert count("evidence") == 2
 
 
-def test_sealing_again_keeps_the_first(vault_of, owner):
+def test_sealing_again_keeps_the_first(vault_of: VaultOf, owner: Engine) -> None:
     """A repetition after a crash changes nothing, not even the ciphertext."""
     evidence = Evidence(vault_of("enrolment"), "enrolment")
     row = text("SELECT sealed, received_at FROM evidence")
@@ -45,7 +45,7 @@ def test_sealing_again_keeps_the_first(vault_of, owner):
         assert connection.execute(row).one() == before
 
 
-def test_the_same_bytes_sent_to_two_services_are_evidence_of_both(vault_of, count):
+def test_the_same_bytes_sent_to_two_services_are_evidence_of_both(vault_of: VaultOf, count: Count) -> None:
     """Neither opens the other's."""
     for service in ("enrolment", "certification"):
         Evidence(vault_of(service), service).seal([(digest_of("a"), BODY, None)])
@@ -54,7 +54,7 @@ def test_the_same_bytes_sent_to_two_services_are_evidence_of_both(vault_of, coun
     assert Evidence(vault_of("payment"), "payment").open(digest_of("a")) is None
 
 
-def test_a_body_moved_to_another_digest_does_not_open(vault_of, owner):
+def test_a_body_moved_to_another_digest_does_not_open(vault_of: VaultOf, owner: Engine) -> None:
     """The digest is bound to the ciphertext: whoever can write the database can't swap evidence."""
     evidence = Evidence(vault_of("enrolment"), "enrolment")
     evidence.seal([(digest_of("a"), BODY, None)])
@@ -64,14 +64,14 @@ def test_a_body_moved_to_another_digest_does_not_open(vault_of, owner):
         evidence.open(digest_of("b"))
 
 
-def test_a_large_body_is_kept_whole(vault_of):
+def test_a_large_body_is_kept_whole(vault_of: VaultOf) -> None:
     """The largest submission that intake takes: 256 KiB."""
     evidence, body = Evidence(vault_of("enrolment"), "enrolment"), bytes(range(256)) * 1024
     evidence.seal([(digest_of("large"), body, None)])
     assert evidence.open(digest_of("large")) == body
 
 
-def test_an_empty_batch_of_evidence_is_nothing(vault_of, count):
+def test_an_empty_batch_of_evidence_is_nothing(vault_of: VaultOf, count: Count) -> None:
     """Nothing is written, no key is drawn."""
     Evidence(vault_of("enrolment"), "enrolment").seal([])
     assert (count("evidence"), count("service_keys")) == (0, 0)

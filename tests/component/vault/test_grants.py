@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from shared.vault.accounts import Accounts, OwnerKind
@@ -12,7 +14,8 @@ from shared.vault.errors import VaultForbidden
 from shared.vault.evidence import Evidence
 from shared.vault.names import PersonNames
 from shared.vault.persons import PersonVault
-from tests.component.vault.people import digest_of, step
+from shared.vault.vault import Vault
+from tests.component.vault.people import EngineOf, VaultOf, digest_of, step
 
 NOBODY = "22222222-2222-4222-8222-222222222222"
 ACCOUNT = {"number": "6222021234567890123", "holder": "某某学校", "bank": "中国工商银行"}
@@ -82,13 +85,13 @@ MAY_INSERT = {
 }
 
 
-def refused(engine, statement: str) -> bool:
+def refused(engine: Engine, statement: str) -> bool:
     """Whether the server refuses the statement for want of a right (42501); nothing of it stays."""
     with engine.connect() as connection:
         try:
             connection.execute(text(statement))
         except ProgrammingError as error:
-            return error.orig.sqlstate == "42501"
+            return getattr(error.orig, "sqlstate", None) == "42501"
         except DBAPIError:  # let through, and refused for another reason
             return False
         finally:
@@ -97,7 +100,7 @@ def refused(engine, statement: str) -> bool:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_role_reads_only_what_it_needs(engine_of, service):
+def test_a_role_reads_only_what_it_needs(engine_of: EngineOf, service: str) -> None:
     """A column is as good as a table: enrolment sees that an account is known, never its number."""
     engine = engine_of(f"vault_{service}")
     statements = FORBIDDEN_READS[service]
@@ -106,14 +109,14 @@ def test_a_role_reads_only_what_it_needs(engine_of, service):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_role_inserts_only_where_it_must(engine_of, service):
+def test_a_role_inserts_only_where_it_must(engine_of: EngineOf, service: str) -> None:
     """Audit and the issuer insert nothing at all."""
     engine = engine_of(f"vault_{service}")
     assert {table for table in TABLES if not refused(engine, INSERTS[table])} == MAY_INSERT[service]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_role_changes_or_deletes_anything(engine_of, service):
+def test_no_role_changes_or_deletes_anything(engine_of: EngineOf, service: str) -> None:
     """Neither rows nor tables: sealed is sealed. Erasure and rewrap are the owner's."""
     engine = engine_of(f"vault_{service}")
     writes = [f"{verb} {table}" for verb in ("DELETE FROM", "TRUNCATE") for table in TABLES]
@@ -124,7 +127,7 @@ def test_no_role_changes_or_deletes_anything(engine_of, service):
     assert [one for one in writes if not refused(engine, one)] == []
 
 
-def test_enrolment_neither_inserts_nor_sees_persons_accounts(engine_of, vault_of):
+def test_enrolment_neither_inserts_nor_sees_persons_accounts(engine_of: EngineOf, vault_of: VaultOf) -> None:
     """Payee accounts are payment's; enrolment puts in those of institutions only."""
     one = step("a")
     person = PersonVault(vault_of("enrolment")).resolve([one])[one.digest].person_id
@@ -154,7 +157,9 @@ def test_enrolment_neither_inserts_nor_sees_persons_accounts(engine_of, vault_of
         ("issuer", lambda vault: Directory(vault).upsert([HANDLER])),
     ],
 )
-def test_a_call_without_a_grant_is_forbidden(vault_of, service, call):
+def test_a_call_without_a_grant_is_forbidden(
+    vault_of: VaultOf, service: str, call: Callable[[Vault], object]
+) -> None:
     """It is told apart from an unavailable database, so that nobody tries it again for ever."""
     vault_of("vault").blind_index("person")
     with pytest.raises(VaultForbidden):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from shared.vault import rewrap as rewrap_module
 from shared.vault.accounts import Accounts, OwnerKind
@@ -16,7 +18,7 @@ from shared.vault.rewrap import rewrap
 from shared.vault.sealing import new_key
 from shared.vault.vault import Vault
 from shared.vault.wrapping import MasterKeys
-from tests.component.vault.people import step
+from tests.component.vault.people import Count, EngineOf, VaultOf, step
 
 ACCOUNT = {"number": "6222021234567890123", "holder": "某某学校", "bank": "中国工商银行"}
 SHEET = "0" * 64
@@ -30,7 +32,9 @@ def fill(vault: Vault) -> tuple[dict[str, str], str]:
     return people, Accounts(vault).register(OwnerKind.INSTITUTION, "91110000600037341L", **ACCOUNT).account_id
 
 
-def test_after_rewrap_the_old_master_key_is_not_needed(engine_of, owner, tmp_path, monkeypatch):
+def test_after_rewrap_the_old_master_key_is_not_needed(
+    engine_of: EngineOf, owner: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Everything opens with the new key alone; the same ID number still gives the same id. In small chunks."""
     monkeypatch.setattr(rewrap_module, "CHUNK", 3)
     path = tmp_path / "master.key"
@@ -54,7 +58,7 @@ def test_after_rewrap_the_old_master_key_is_not_needed(engine_of, owner, tmp_pat
     assert accounts[account].number == ACCOUNT["number"]
 
 
-def test_a_service_reads_on_while_old_and_new_keys_wrap(engine_of, owner):
+def test_a_service_reads_on_while_old_and_new_keys_wrap(engine_of: EngineOf, owner: Engine) -> None:
     """Between adding a key and the rewrap both are in use."""
     old = {"mk-1": new_key()}
     both = MasterKeys({"mk-2": new_key(), **old})
@@ -69,7 +73,9 @@ def test_a_service_reads_on_while_old_and_new_keys_wrap(engine_of, owner):
     assert ids == ["mk-1", "mk-2"]
 
 
-def test_another_key_file_is_noticed_before_anything_is_indexed_under_it(engine_of, count):
+def test_another_key_file_is_noticed_before_anything_is_indexed_under_it(
+    engine_of: EngineOf, count: Count
+) -> None:
     """A new index secret would silently give everybody a second id."""
     PersonVault(Vault(engine_of("vault_enrolment"), MasterKeys({"mk-1": new_key()}))).resolve([step("a")])
     stranger = Vault(engine_of("vault_enrolment"), MasterKeys({"mk-9": new_key()}))
@@ -78,7 +84,7 @@ def test_another_key_file_is_noticed_before_anything_is_indexed_under_it(engine_
     assert count("persons") == 1
 
 
-def test_a_data_key_moved_to_another_person_does_not_open(vault_of, owner):
+def test_a_data_key_moved_to_another_person_does_not_open(vault_of: VaultOf, owner: Engine) -> None:
     """Whoever can write the database can't make one person readable as another."""
     steps = [step("a", 1), step("b", 2)]
     people = [found.person_id for found in PersonVault(vault_of("enrolment")).resolve(steps).values()]
@@ -96,7 +102,7 @@ def test_a_data_key_moved_to_another_person_does_not_open(vault_of, owner):
         names.read(people[1:])
 
 
-def test_two_processes_that_start_together_draw_one_index_secret(vault_of, count):
+def test_two_processes_that_start_together_draw_one_index_secret(vault_of: VaultOf, count: Count) -> None:
     """The first one's is stored and used by both."""
     left, right = vault_of("enrolment"), vault_of("certification")
     assert left.known_blind_index("person") is None

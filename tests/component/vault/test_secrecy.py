@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from shared.vault.accounts import Accounts, OwnerKind
 from shared.vault.directory import Directory, Handler
@@ -15,7 +15,9 @@ from shared.vault.errors import VaultError, VaultFault, VaultUnavailable
 from shared.vault.evidence import Evidence
 from shared.vault.names import PersonNames
 from shared.vault.persons import PersonVault
-from tests.component.vault.people import GROUPS, digest_of, id_number, step
+from shared.vault.vault import Vault
+from tests.component.vault.people import GROUPS, VaultOf, digest_of, id_number, step
+from zeren.stack.local import Servers
 
 NAME, NUMBER, PHONE, ACCOUNT = "林小梅", id_number(1), "13800130001", "6222021234567890123"
 SECRETS = (NAME, NUMBER, PHONE, ACCOUNT, *GROUPS)
@@ -30,7 +32,7 @@ def failure_of(call: Callable[[], object], kind: type[VaultError]) -> str:
 
 
 @pytest.fixture
-def broken(owner, vault_of):
+def broken(owner: Engine, vault_of: VaultOf) -> None:
     """A database that refuses every insert, each with the row in the server's message."""
     vault_of("enrolment").blind_index("person")
     vault_of("vault").sealing_key("accounts")
@@ -57,7 +59,13 @@ def broken(owner, vault_of):
         ("vault", lambda vault: Directory(vault).upsert([HANDLER])),
     ],
 )
-def test_a_refused_insert_shows_no_value(vault_of, broken, caplog, service, call):
+def test_a_refused_insert_shows_no_value(
+    vault_of: VaultOf,
+    broken: None,
+    caplog: pytest.LogCaptureFixture,
+    service: str,
+    call: Callable[[Vault], object],
+) -> None:
     """The driver's message would quote the row; neither the error nor a log line does."""
     caplog.set_level(logging.DEBUG)
     shown = failure_of(lambda: call(vault_of(service)), VaultUnavailable) + caplog.text
@@ -65,13 +73,15 @@ def test_a_refused_insert_shows_no_value(vault_of, broken, caplog, service, call
     assert not [secret for secret in SECRETS if secret in shown or secret.encode().hex() in shown]
 
 
-def test_a_value_in_the_wrong_place_does_not_show(vault_of):
+def test_a_value_in_the_wrong_place_does_not_show(vault_of: VaultOf) -> None:
     """A caller's mistake: an ID number where an id belongs. The server's message would quote it."""
     shown = failure_of(lambda: PersonNames(vault_of("audit")).read([NUMBER]), VaultFault)
     assert NUMBER not in shown
 
 
-def test_a_lost_connection_is_unavailable_and_the_next_call_works(vault_of, servers):
+def test_a_lost_connection_is_unavailable_and_the_next_call_works(
+    vault_of: VaultOf, servers: Servers
+) -> None:
     """Ended by the server within a transaction: nothing has happened, and it may be done again."""
     vault = vault_of("enrolment")
 
@@ -86,7 +96,7 @@ def test_a_lost_connection_is_unavailable_and_the_next_call_works(vault_of, serv
     assert len(PersonVault(vault).resolve([step("b")])) == 1
 
 
-def test_the_servers_log_holds_no_value(vault_of, broken, servers):
+def test_the_servers_log_holds_no_value(vault_of: VaultOf, broken: None, servers: Servers) -> None:
     """Statements and rows that failed are where logs leak first."""
     failure_of(lambda: PersonVault(vault_of("enrolment")).resolve([step("a")]), VaultUnavailable)
     failure_of(lambda: PersonNames(vault_of("audit")).read([NUMBER]), VaultFault)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from shared.vault.wrapping import MasterKeys, WrappedKey
 KEY = "A" * 43
 
 
-def test_a_new_key_file_is_readable_by_its_owner_alone_whatever_the_umask(tmp_path):
+def test_a_new_key_file_is_readable_by_its_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
     """Mode 0600 from the first moment."""
     old = os.umask(0)
     try:
@@ -25,7 +26,7 @@ def test_a_new_key_file_is_readable_by_its_owner_alone_whatever_the_umask(tmp_pa
     assert stat.S_IMODE((tmp_path / "master.key").stat().st_mode) == 0o600
 
 
-def test_a_key_file_is_never_overwritten(tmp_path):
+def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
     """Overwriting would lose every person's data."""
     path = tmp_path / "master.key"
     create_key_file(path)
@@ -35,7 +36,7 @@ def test_a_key_file_is_never_overwritten(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_an_added_key_wraps_and_the_old_one_still_unwraps(tmp_path):
+def test_an_added_key_wraps_and_the_old_one_still_unwraps(tmp_path: Path) -> None:
     """Newest first; nothing that was wrapped is lost."""
     path = tmp_path / "master.key"
     old_id = create_key_file(path)
@@ -51,7 +52,7 @@ def test_an_added_key_wraps_and_the_old_one_still_unwraps(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
-def test_a_key_file_open_to_others_is_refused(tmp_path, mode):
+def test_a_key_file_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
     """A key that others could read is no key; the message says what to do."""
     path = tmp_path / "master.key"
     create_key_file(path)
@@ -72,7 +73,7 @@ def test_a_key_file_open_to_others_is_refused(tmp_path, mode):
         f"mk-1 {KEY}\nmk-1 {KEY}\n",
     ],
 )
-def test_a_malformed_key_file_is_refused_without_quoting_it(tmp_path, text):
+def test_a_malformed_key_file_is_refused_without_quoting_it(tmp_path: Path, text: str) -> None:
     """The message names the file and the line, never what stands in it."""
     path = tmp_path / "master.key"
     path.write_text(text)
@@ -83,13 +84,13 @@ def test_a_malformed_key_file_is_refused_without_quoting_it(tmp_path, text):
     assert KEY[:-1] not in str(refused.value)
 
 
-def test_a_missing_key_file_is_refused(tmp_path):
+def test_a_missing_key_file_is_refused(tmp_path: Path) -> None:
     """No key is ever made silently: a lost file must be restored, not replaced."""
     with pytest.raises(KeyFileUnusable, match="FileNotFoundError"):
         read_key_file(tmp_path / "master.key")
 
 
-def test_a_key_wrapped_for_one_owner_does_not_unwrap_for_another():
+def test_a_key_wrapped_for_one_owner_does_not_unwrap_for_another() -> None:
     """The owner and the master key's id are bound to it."""
     keys = MasterKeys({"new": new_key(), "old": new_key()})
     wrapped = keys.wrap(new_key(), "person")

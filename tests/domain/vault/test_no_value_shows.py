@@ -37,13 +37,13 @@ KEY = b"k" * 32
     ],
     ids=lambda holder: type(holder).__name__,
 )
-def test_printing_shows_no_value(holder):
+def test_printing_shows_no_value(holder: object) -> None:
     """Neither repr nor str nor a format shows what is personal or secret."""
     shown = f"{holder!r} {holder!s} {holder}"
     assert not [value for value in (NUMBER, NAME, PHONE, GROUP, ACCOUNT, BANK, "kkkk") if value in shown]
 
 
-def test_every_error_of_the_vault_is_a_vault_error():
+def test_every_error_of_the_vault_is_a_vault_error() -> None:
     """So that a caller can catch them all."""
     found = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)]
     assert len(found) >= 10
@@ -54,7 +54,7 @@ def test_every_error_of_the_vault_is_a_vault_error():
     ("name", "masked"),
     [("", "*"), ("张", "*"), ("张三", "张*"), ("欧小华", "欧*华"), (NAME, "欧**华")],
 )
-def test_a_masked_name_shows_its_first_and_last_character_at_most(name, masked):
+def test_a_masked_name_shows_its_first_and_last_character_at_most(name: str, masked: str) -> None:
     """A name of two shows the first alone."""
     assert mask_name(name) == masked
 
@@ -63,6 +63,6 @@ def test_a_masked_name_shows_its_first_and_last_character_at_most(name, masked):
     ("number", "masked"),
     [(NUMBER, "1101************2X"), ("", ""), ("123456", "******"), ("1234567", "1234*67")],
 )
-def test_a_masked_id_hides_county_birth_date_and_sequence(number, masked):
+def test_a_masked_id_hides_county_birth_date_and_sequence(number: str, masked: str) -> None:
     """The length stays, so that it is known for an ID number."""
     assert mask_id(number) == masked

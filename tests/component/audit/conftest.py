@@ -1,0 +1,77 @@
+"""Audit's database, its ledger's key, and a worker on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine
+
+from services.audit.ledger import reading
+from services.audit.ledger.append import open_ledger
+from services.audit.ledger.key import create_ledger_key, read_ledger_key
+from services.audit.ledger.tables import metadata as ledger_tables
+from services.audit.ledger.worker import LedgerWorker
+from services.audit.projections.catalogue import PROJECTIONS
+from services.audit.projections.projector import LedgerProjector
+from services.audit.projections.schema import metadata as read_models
+from shared.eventstore.sql import SqlStore, make_engine
+from shared.eventstore.tables import metadata as kernel_tables
+from shared.eventstore.tables import store as store_table
+from shared.tlog.notes import Signer
+from tests.component.audit.story import Record, partition
+
+LOG_NAME = "zeren.test.example/ledger"
+
+
+def _create(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for tables in (kernel_tables, ledger_tables, read_models):
+            tables.create_all(connection)
+        connection.execute(store_table.insert().values(incarnation=uuid4()))
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(fresh_database: Any) -> Iterator[Engine]:
+    """A fresh audit database."""
+    fresh_database.define("audit", _create)
+    engine = make_engine(fresh_database(template="audit"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    """The log's key, from a file."""
+    create_ledger_key(tmp_path / "ledger.key")
+    return read_ledger_key(tmp_path / "ledger.key", LOG_NAME)
+
+
+@pytest.fixture
+def worker(engine: Engine, signer: Signer) -> Callable[[], LedgerWorker]:
+    """Makes workers on the same database, as after a restart or in a second process."""
+    open_ledger(engine, signer)
+    return lambda: LedgerWorker(engine, signer, SqlStore(engine).positions)
+
+
+@pytest.fixture
+def ledgered(worker: Callable[[], LedgerWorker]) -> Callable[[Iterable[Sequence[Record]]], None]:
+    """Takes batches of records, each of one partition, into the ledger."""
+    one = worker()
+
+    def take(cut: Iterable[Sequence[Record]]) -> None:
+        for batch in cut:
+            one.decide(partition(batch[0]), batch)
+
+    return take
+
+
+@pytest.fixture
+def projector(engine: Engine) -> LedgerProjector:
+    """All projections over the ledger."""
+    return LedgerProjector(engine, reading, PROJECTIONS)

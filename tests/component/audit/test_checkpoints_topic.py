@@ -1,0 +1,80 @@
+"""Checkpoints reach everyone by their own topic, in the order of their sizes, as they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+from sqlalchemy import Engine, func, select
+
+from services.audit.ledger import tables
+from services.audit.ledger.publisher import CheckpointPublisher
+from shared.messaging.connect import KafkaAccess
+from shared.messaging.topics import CHECKPOINTS_TOPIC
+from shared.messaging.wakeup import WakeUp
+from shared.tlog.checkpoint import open_checkpoint
+from shared.tlog.notes import Signer
+from tests.component.audit.story import Record, batches, junk
+
+READ_SECONDS = 20
+
+
+async def _read(access: KafkaAccess, start: int, count: int) -> list[Any]:
+    reader = access.reader()
+    await reader.start()
+    try:
+        place = TopicPartition(CHECKPOINTS_TOPIC, 0)
+        reader.assign([place])
+        reader.seek(place, start)
+        found: list[Any] = []
+        for _ in range(READ_SECONDS):
+            found += (await reader.getmany(place, timeout_ms=1_000)).get(place, [])
+            if len(found) >= count:
+                break
+        return found
+    finally:
+        await reader.stop()
+
+
+async def _end(access: KafkaAccess) -> int:
+    reader = access.reader()
+    await reader.start()
+    try:
+        place = TopicPartition(CHECKPOINTS_TOPIC, 0)
+        return int((await reader.end_offsets([place]))[place])
+    finally:
+        await reader.stop()
+
+
+async def test_every_checkpoint_is_published_once_it_is_kept(
+    servers: Any,
+    engine: Engine,
+    signer: Signer,
+    ledgered: Callable[[Iterable[Sequence[Record]]], None],
+) -> None:
+    """As audit's own principal; the note is byte for byte the one that is kept, then marked as sent."""
+    endpoint = servers.kafka_as("svc-audit")
+    access = KafkaAccess(endpoint.bootstrap, endpoint.user, endpoint.password)
+    ledgered(batches(junk(300, 31), 31, 40))
+    with engine.connect() as connection:
+        kept = connection.execute(
+            select(tables.checkpoints.c.size, tables.checkpoints.c.note).order_by(tables.checkpoints.c.size)
+        ).all()
+    start = await _end(access)
+    publisher = CheckpointPublisher(engine, access, WakeUp(engine))
+    producer = access.producer()
+    await producer.start()
+    try:
+        assert await publisher.publish_some(producer) == len(kept)
+        assert await publisher.publish_some(producer) == 0
+    finally:
+        await producer.stop()
+    records = await _read(access, start, len(kept))
+    assert [record.value.decode() for record in records] == [note for _, note in kept]
+    assert [dict(record.headers)["size"] for record in records] == [b"%d" % size for size, _ in kept]
+    sizes = [open_checkpoint(record.value, [signer.vkey]).size for record in records]
+    assert sizes == sorted(sizes)
+    with engine.connect() as connection:
+        unsent = select(func.count()).where(~tables.checkpoints.c.published)
+        assert connection.scalar(unsent) == 0

@@ -1,0 +1,240 @@
+"""Read models from the ledger: the same rows whatever the order of topics, the pages, or how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from services.audit.ledger import reading
+from services.audit.ledger.worker import LedgerWorker
+from services.audit.projections import claims, projector, responsibility
+from services.audit.projections.catalogue import PROJECTIONS
+from services.audit.projections.claim_history import claim_history, facts_about
+from services.audit.projections.progress_by_region import progress, progress_by_region
+from services.audit.projections.projector import LedgerProjector
+from shared.contracts.payment import SubsidyPaid
+from tests.component.audit.story import (
+    AMOUNT,
+    BATCH,
+    BOOK,
+    CLAIM,
+    REGION,
+    SECOND_CLAIM,
+    Record,
+    Story,
+    batches,
+    paid_claim,
+    partition,
+    topics_in_order,
+)
+
+Ledgered = Callable[[Iterable[Sequence[Record]]], None]
+
+
+def _project(one: LedgerProjector) -> int:
+    moved = 0
+    while step := one.advance():
+        moved += step
+    return moved
+
+
+def _rows(engine: Engine) -> dict[str, list[Any]]:
+    found = {}
+    with engine.connect() as connection:
+        for projection in PROJECTIONS:
+            for table in projection.tables:
+                query = select(table).order_by(*table.primary_key.columns)
+                found[table.name] = [tuple(row) for row in connection.execute(query)]
+    return found
+
+
+def test_a_paid_claim_shows_its_state_and_its_region(
+    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+) -> None:
+    """平潭 stands apart from 福州, the total is the sum of the rows, a claim refused by the rule counts as refused."""
+    ledgered(batches(paid_claim().kafka, 1, 5))
+    _project(projector)
+    with engine.connect() as connection:
+        paid = claims.claim(connection, CLAIM)
+        refused = claims.claim(connection, SECOND_CLAIM)
+        table = progress(connection, BOOK, 2024)
+    assert paid is not None
+    assert (paid["state"], paid["approved_fen"], paid["paid_fen"]) == ("PAID", AMOUNT, AMOUNT)
+    assert refused is not None
+    assert (refused["state"], refused["codes"]) == ("REFUSED", "entitlement.already_used")
+    rows = {row["region"]: row for row in table["regions"]}
+    expected = {"enrolled": 1, "completed": 1, "certified": 1, "claimed": 1, "refused": 1, "paid": 1}
+    assert {name: rows[REGION][name] for name in expected} == expected
+    assert rows[REGION]["paid_fen"] == AMOUNT > 0
+    assert rows["350100"]["paid"] == 0
+    for name in ("target", *expected, "paid_fen"):
+        assert table["total"][name] == sum(row[name] for row in table["regions"])
+    assert table["total"]["target"] == BOOK.targets(2024).total
+    assert table["as_of"] == len(paid_claim().facts)
+
+
+@pytest.mark.parametrize("services", [("payment", "certification", "enrolment", "audit"), None])
+def test_the_order_of_topics_means_nothing(
+    engine: Engine, ledgered: Ledgered, projector: LedgerProjector, services: tuple[str, ...] | None
+) -> None:
+    """A payment may be ledgered before the enrolment that it rests on: the answers are the same."""
+    story = paid_claim()
+    mixed = topics_in_order(story.kafka, services) if services else batches(story.kafka, 3, 1)
+    ledgered(mixed)
+    _project(projector)
+    with engine.connect() as connection:
+        history = facts_about(connection, CLAIM, 500)
+        chain = responsibility.chain(connection, CLAIM, 500)
+        row = claims.claim(connection, CLAIM)
+        table = progress(connection, BOOK, 2024)
+    # All but the registrations, the second claim with its refusals on claim and account.
+    assert {found["fact_id"] for found in history} == {fact.id for fact in _of_the_claim(story)}
+    assert [(link["role"], link["duty"], link["actor"]["id"]) for link in chain][:3] == [
+        ("USED", "D2", "91350100MA2Y00001H"),
+        ("ATTESTED", "D1", "91350100MA2Y00001H"),
+        ("ATTESTED", "D5", "52350100MA2Y00002M"),
+    ]
+    assert row is not None
+    assert row["state"] == "PAID"
+    assert table["total"]["paid_fen"] == AMOUNT
+
+
+def _of_the_claim(story: Story) -> list[Any]:
+    return [
+        fact
+        for fact in story.facts
+        if fact.stream != SECOND_CLAIM
+        and "InstitutionRegistered" not in fact.type
+        and "EntitlementRefused" not in fact.type
+    ]
+
+
+def test_the_chain_names_everyone_with_duty_and_facts(
+    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+) -> None:
+    """谁使用、谁负责: used, attested, claimed, checked, approved, paid; in that order, then by duty."""
+    ledgered(batches(paid_claim().kafka, 4, 7))
+    _project(projector)
+    with engine.connect() as connection:
+        chain = responsibility.chain(connection, CLAIM, 500)
+    found = [(link["role"], link["duty"], link["actor"]["kind"], len(link["facts"])) for link in chain]
+    assert found == [
+        ("USED", "D2", "institution", 1),
+        ("ATTESTED", "D1", "institution", 5),
+        ("ATTESTED", "D5", "institution", 2),
+        ("ATTESTED", "D6", "institution", 2),
+        ("CLAIMED", "D7", "institution", 1),
+        ("CHECKED", "D3", "handler", 1),
+        ("CHECKED", "D8", "handler", 1),
+        ("CHECKED", "D9", "handler", 1),
+        ("CHECKED", "D10", "handler", 1),
+        ("CHECKED", "D11", "handler", 1),
+        ("APPROVED", "D12", "handler", 1),
+        ("PAID", "D14", "handler", 1),
+        ("PAID", "D15", "bank", 1),
+    ]
+
+
+def test_a_rebuild_gives_the_same_rows(
+    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+) -> None:
+    """Emptied and folded again, alone or all together."""
+    story = paid_claim()
+    ledgered(batches(story.kafka, 5, 3))
+    assert _project(projector) == len(PROJECTIONS) * len(story.facts)
+    before = _rows(engine)
+    assert all(before.values())
+    for projection in PROJECTIONS:
+        projector.rebuild(projection.name)
+    assert not any(_rows(engine).values())
+    assert set(projector.behind().values()) == {len(story.facts)}
+    _project(projector)
+    assert _rows(engine) == before
+    projector.rebuild("claims")
+    _project(projector)
+    assert _rows(engine) == before
+    assert set(projector.behind().values()) == {0}
+
+
+def test_pages_of_any_size_give_the_same_rows(
+    engine: Engine, ledgered: Ledgered, projector: LedgerProjector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim's facts may lie in different pages, and come while projecting."""
+    cut = batches(paid_claim().kafka, 6, 2)
+    ledgered(cut)
+    _project(projector)
+    before = _rows(engine)
+    for projection in PROJECTIONS:
+        projector.rebuild(projection.name)
+    monkeypatch.setattr("services.audit.projections.projector.PAGE", 1)
+    _project(projector)
+    assert _rows(engine) == before
+
+
+def test_two_projectors_fold_each_page_once(
+    engine: Engine, ledgered: Ledgered, projector: LedgerProjector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the same time: the cursor's compare-and-set lets one of them through, and nothing is counted twice."""
+    monkeypatch.setattr("services.audit.projections.projector.PAGE", 2)
+    ledgered(batches(paid_claim().kafka, 7, 4))
+    pair, failures, barrier = [projector, LedgerProjector(engine, reading, PROJECTIONS)], [], Barrier(2)
+
+    def run(one: LedgerProjector) -> None:
+        barrier.wait(10)
+        try:
+            while any(one.behind().values()):
+                one.advance()
+        except Exception as error:  # noqa: BLE001 - told to the test
+            failures.append(error)
+
+    threads = [Thread(target=run, args=(one,)) for one in pair]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    with engine.connect() as connection:
+        table = connection.execute(select(progress_by_region)).mappings().one()
+        assert len(connection.execute(select(claim_history.c.index)).all()) == len(paid_claim().facts)
+    assert (table["enrolled"], table["paid"], table["paid_fen"]) == (1, 1, AMOUNT)
+
+
+def test_bytes_that_are_no_fact_are_passed_over_and_counted(
+    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+) -> None:
+    """They are leaves all the same, and hold nothing up."""
+    story = paid_claim()
+    broken = next(fact for fact in story.facts if isinstance(fact.data, SubsidyPaid))
+    for value in (b"\xff\xfe", broken.state.replace(b'"amount_fen":', b'"amount":'), b'{"id":"\\u0000"}'):
+        story.kafka.send("payment", 0, value, broken.type)
+    story.kafka.send("audit", 1, broken.state.replace(b"SubsidyPaid.v1", b"SubsidyPaid.v9"))
+    story.kafka.send("audit", 1, broken.state.replace(BATCH.encode(), b"\\u0000"))
+    ledgered(batches(story.kafka, 9, 6))
+    _project(projector)
+    assert set(projector.behind().values()) == {0}
+    with engine.connect() as connection:
+        table = connection.execute(select(progress_by_region)).mappings().one()
+    assert table["paid_fen"] == AMOUNT
+    # claim_history: junk, NUL twice. claims, progress, responsibility: the fact without its amount, the NUL.
+    assert projector.passed_over == 3 + 3 * 2
+
+
+def test_the_worker_and_the_projector_may_run_at_once(
+    engine: Engine, worker: Callable[[], LedgerWorker]
+) -> None:
+    """A page ends at what is committed; the rest comes with the next."""
+    one, fold = worker(), LedgerProjector(engine, reading, PROJECTIONS)
+    story = paid_claim()
+    for batch in batches(story.kafka, 10, 4):
+        one.decide(partition(batch[0]), batch)
+        fold.advance()
+    _project(fold)
+    with engine.connect() as connection:
+        assert projector.as_of(connection, "claims") == len(story.facts)
+        row = claims.claim(connection, CLAIM)
+    assert row is not None
+    assert row["state"] == "PAID"
