@@ -12,12 +12,13 @@ from services.payment.api import router
 from services.payment.api.models import NewAccount
 from services.payment.bank import BankFiles
 from services.payment.consumers import PROJECTIONS, SOURCES
+from services.payment.domain.published_policy import published_policy_id
 from services.payment.policies import PublishPackages, effects
 from services.payment.settings import Settings
 from services.payment.submissions import handlers
 from shared.contracts.fact import Encoded
 from shared.contracts.payment import SERVICE, PaymentBatchCreated, PaymentBatchReconciled
-from shared.eventstore.changes import Effect
+from shared.eventstore.changes import Effect, Reads
 from shared.eventstore.follower import Follower
 from shared.policy.book import PolicyBook
 from shared.policy.loading import load_packages
@@ -97,8 +98,10 @@ def _package_loop(context: Context, book: PolicyBook) -> Loop:
 
 
 def _published(context: Context, book: PolicyBook) -> bool:
+    """Publishes what is not yet; True once every package in use is. Raises: WorkFailed where one was altered."""
     context.executor.run([PublishPackages(book)])
-    return context.store.head() > 0
+    streams = frozenset(published_policy_id(package.id, package.version) for package in book.packages())
+    return len(context.store.read(Reads(streams=streams)).streams) == len(streams)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -41,7 +41,9 @@ class Adopt:
         return business_day_reads()
 
     def perform(self, draft: Draft) -> None:
-        """Keeps the bytes, then what follows from them."""
+        """Keeps the bytes, then what follows from them. What nobody here needs is passed over undecoded."""
+        if self.policy is None and self.reaction is None:
+            return
         fact = decode(self.state, self.name)
         if self.policy is not None:
             draft.stage(KnowFact(self.name, fact.subject, fact.streamversion, self.state))
@@ -107,6 +109,9 @@ class ForeignFacts:
             ) from failed
         if taken.broken is not None:
             raise taken.broken
+        if repeats := self._links.passed_over(taken):
+            self._executor.run([], lambda _none: repeats)
+            self._links.settle_moves(repeats)
         return self._links.following(partition, records)
 
     def _write(self, links: Sequence[Link]) -> int:

@@ -90,6 +90,29 @@ class Links:
         for key, link in dict(links).items():
             self._chain(key).stored = _position(link)
 
+    def passed_over(self, taken: Taken) -> list[Move]:
+        """Moves the Kafka offset of chains whose newest records were repeats: they too have been read.
+
+        Without them a topic that ends in repeats would never count as read to its end.
+        """
+        newest = {
+            PositionKey(self._consumer, headers.source, record.topic, record.partition): int(record.offset)
+            for headers, record in taken.repeats
+        }
+        return [
+            Move(key, stored.position, stored._replace(kafka_offset=offset))
+            for key, offset in newest.items()
+            if (stored := self._chain(key).stored) is not None and stored.kafka_offset < offset
+        ]
+
+    def settle_moves(self, moves: Sequence[Move]) -> None:
+        """These moves are committed."""
+        for move in moves:
+            chain = self._chain(move.key)
+            chain.stored = move.new
+            if chain.last is not None and chain.last.position == move.new.position:
+                chain.last = move.new
+
     def following(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """The offset to commit: never past a record that is held for a missing link."""
         held = [

@@ -177,9 +177,10 @@ class Relay:
 
 @contextmanager
 def _advisory_lock(engine: Engine, name: str) -> Iterator[Any]:
-    """Yields a call that tries to take the lock; the connection holds it until the end."""
+    """Yields a call that tries to take the lock; a connection of its own holds it until it is closed."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # Back in the pool it would go on holding the lock.
 
         def locked() -> bool:
             return bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))

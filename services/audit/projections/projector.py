@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -19,7 +19,6 @@ from sqlalchemy.exc import DBAPIError
 from services.audit.projections.schema import ledger_cursors
 from shared.contracts.fact import Envelope, UnknownFactType, decode, registered
 from shared.eventstore.projection import Projected, Projection
-from shared.messaging.wakeup import WakeUp
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +71,8 @@ class LedgerProjector:
         self._projections = tuple(projections)
         self._types = {projection.name: _types(projection) for projection in projections}
 
-    async def run(self, wakeup: WakeUp) -> None:
-        """Projects for ever; an outage is waited for."""
+    async def run(self, wait: Callable[[], Awaitable[None]]) -> None:
+        """Projects for ever; an outage is waited for. `wait` returns when the log may have grown."""
         while True:
             try:
                 moved = await asyncio.to_thread(self.advance)
@@ -81,7 +80,7 @@ class LedgerProjector:
                 log.warning("projections wait", extra={"why": type(error).__name__}, exc_info=error)
                 moved = 0
             if not moved:
-                await wakeup.wait()
+                await wait()
 
     def advance(self) -> int:
         """Folds one page into each projection. Returns over how many entries they moved; 0: all are up to date."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from threading import Barrier, Thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from services.audit.ledger import reading
 from services.audit.ledger.worker import LedgerWorker
 from services.audit.projections import claims, projector, responsibility
 from services.audit.projections.catalogue import PROJECTIONS
-from services.audit.projections.claim_history import claim_history, facts_about
+from services.audit.projections.claim_history import facts_about
 from services.audit.projections.progress_by_region import progress, progress_by_region
+from services.audit.projections.progress_by_region import projection as counted
 from services.audit.projections.projector import LedgerProjector
 from shared.contracts.payment import SubsidyPaid
 from tests.component.audit.story import (
@@ -175,31 +177,32 @@ def test_pages_of_any_size_give_the_same_rows(
     assert _rows(engine) == before
 
 
-def test_two_projectors_fold_each_page_once(
-    engine: Engine, ledgered: Ledgered, projector: LedgerProjector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At the same time: the cursor's compare-and-set lets one of them through, and nothing is counted twice."""
-    monkeypatch.setattr("services.audit.projections.projector.PAGE", 2)
+class _AtOnce:
+    """The ledger, for two projectors that meet between reading their cursor and moving it."""
+
+    def __init__(self) -> None:
+        self._barrier = Barrier(2)
+
+    def ledger_size(self, connection: Connection) -> int:
+        self._barrier.wait(10)
+        return reading.ledger_size(connection)
+
+    def page(
+        self, connection: Connection, first: int, limit: int, types: Sequence[str] | None
+    ) -> Sequence[reading.Logged]:
+        return reading.page(connection, first, limit, types)
+
+
+def test_two_projectors_fold_a_page_once(engine: Engine, ledgered: Ledgered) -> None:
+    """Both have read the same cursor: its compare-and-set lets one of them through, nothing is counted twice."""
     ledgered(batches(paid_claim().kafka, 7, 4))
-    pair, failures, barrier = [projector, LedgerProjector(engine, reading, PROJECTIONS)], [], Barrier(2)
-
-    def run(one: LedgerProjector) -> None:
-        barrier.wait(10)
-        try:
-            while any(one.behind().values()):
-                one.advance()
-        except Exception as error:  # noqa: BLE001 - told to the test
-            failures.append(error)
-
-    threads = [Thread(target=run, args=(one,)) for one in pair]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failures == []
+    source = _AtOnce()
+    with ThreadPoolExecutor(2) as pool:
+        pair = [LedgerProjector(engine, source, [counted]) for _ in range(2)]
+        moved = [future.result(30) for future in [pool.submit(one.advance) for one in pair]]
+    assert sorted(moved) == [0, len(paid_claim().facts)]
     with engine.connect() as connection:
         table = connection.execute(select(progress_by_region)).mappings().one()
-        assert len(connection.execute(select(claim_history.c.index)).all()) == len(paid_claim().facts)
     assert (table["enrolled"], table["paid"], table["paid_fen"]) == (1, 1, AMOUNT)
 
 

@@ -83,9 +83,9 @@ def given(draft=None, day: date = DAY) -> Circumstances:
 class IntakeWorld:
     """One service's intake, fed record by record."""
 
-    def __init__(self) -> None:
-        self.store = MemoryStore()
-        self.vault = DictVault()
+    def __init__(self, store=None, *, seed: bool = True, vault: DictVault | None = None) -> None:
+        self.store = store or MemoryStore()
+        self.vault = vault or DictVault()
         book = load_packages(ROOT / "policy")
         self.executor = Executor(
             "enrolment",
@@ -98,8 +98,9 @@ class IntakeWorld:
             self.executor, handlers(book), SealedIntake(self.vault, self.vault), lambda day: day + timedelta(days=3)
         )
         self.offset = 0
-        self.open_day(DAY)
-        self.know_key("key-1", USCC)
+        if seed:
+            self.open_day(DAY)
+            self.know_key("key-1", USCC)
 
     def open_day(self, day: date) -> None:
         fact = BusinessDayOpened(date=day, working=True)
@@ -117,10 +118,10 @@ class IntakeWorld:
     def run(self, do):
         return self.executor.run([Step(do)]).results[0]
 
-    def record(self, value: bytes, jws: bytes | None, offset: int | None = None) -> SimpleNamespace:
+    def record(self, value: bytes, jws: bytes | None, *, partition: int = 0) -> SimpleNamespace:
         self.offset += 1
         return SimpleNamespace(
-            topic=TOPIC.topic, partition=0, offset=self.offset if offset is None else offset, key=b"k", value=value,
+            topic=TOPIC.topic, partition=partition, offset=self.offset, key=b"k", value=value,
             timestamp=int(CLOCK.timestamp() * 1000), headers=() if jws is None else (("jws", jws),),
         )  # fmt: skip
 
@@ -130,6 +131,11 @@ class IntakeWorld:
 
     def deliver(self, *records) -> None:
         self.worker.decide(TOPIC, records)
+
+    def send_on(self, partition: int, *documents: bytes) -> None:
+        """The same on another partition."""
+        at = TopicPartition(TOPIC.topic, partition)
+        self.worker.decide(at, [self.record(value, sign(value), partition=partition) for value in documents])
 
     def wake(self) -> int:
         """What the parking loop does: wakes the ready and the overdue."""
