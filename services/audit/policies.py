@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from shared.contracts.enrolment import InstitutionRegistered
+from shared.contracts.enrolment import InstitutionKeyRegistered, InstitutionRegistered
 from shared.contracts.fact import Encoded, Envelope, Fact
 from shared.eventstore.changes import Effect
+from shared.intake.keys import when_institution_key_registered
 
 
 def effects(_encoded: Encoded) -> Iterable[Effect]:
@@ -22,4 +23,5 @@ def when_institution_registered(_fact: Envelope[InstitutionRegistered]) -> list[
 
 POLICIES: dict[type[Fact], Callable[[Envelope[Any]], list[Effect]]] = {
     InstitutionRegistered: when_institution_registered,
+    InstitutionKeyRegistered: when_institution_key_registered,
 }

@@ -5,7 +5,6 @@ Pure. Replaying facts through these functions rebuilds reservations, wake-ups an
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,7 +17,8 @@ from shared.contracts.enrolment import (
     TrainingNotCompleted,
 )
 from shared.contracts.fact import Encoded, Envelope, Fact
-from shared.eventstore.changes import Effect, KnowKey, Reserve, Wake
+from shared.eventstore.changes import Effect, Reserve, Wake
+from shared.intake.keys import when_institution_key_registered
 
 
 def effects(encoded: Encoded) -> Iterable[Effect]:
@@ -47,23 +47,6 @@ def when_training_completed(fact: Envelope[TrainingCompleted]) -> list[Effect]:
 def when_training_not_completed(fact: Envelope[TrainingNotCompleted]) -> list[Effect]:
     """The trainee may not be assessed: whoever waits is told."""
     return [Wake(keys.training_verdict(fact.data.enrolment_id))]
-
-
-def when_institution_key_registered(fact: Envelope[InstitutionKeyRegistered]) -> list[Effect]:
-    """Submissions signed with the key can be attributed. Raises: ValueError: the key is no base64url."""
-    key = fact.data
-    padding = "=" * (-len(key.public_key) % 4)
-    return [
-        KnowKey(
-            key_id=key.key_id,
-            uscc=key.uscc,
-            kind=key.kind,
-            region=key.region,
-            public_key=urlsafe_b64decode(key.public_key + padding),
-            valid_from=key.valid_from,
-            valid_until=key.valid_until,
-        )
-    ]
 
 
 POLICIES: dict[type[Fact], Callable[[Envelope[Any]], list[Effect]]] = {

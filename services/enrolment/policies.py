@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
@@ -18,7 +17,8 @@ from shared.contracts.enrolment import (
     TraineeEnrolled,
 )
 from shared.contracts.fact import Encoded, Envelope, Fact
-from shared.eventstore.changes import Effect, KnowKey, MarkDeadlines, Reserve, Wake
+from shared.eventstore.changes import Effect, MarkDeadlines, Reserve, Wake
+from shared.intake.keys import known_key
 
 POLICIES: dict[type[Fact], Callable[[Envelope[Any]], list[Effect]]] = {}
 """Enrolment decides by its own facts alone."""
@@ -39,21 +39,8 @@ def effects(encoded: Encoded) -> Iterable[Effect]:
         case ClassApproved(class_id=class_id):
             return (Wake(class_approved(class_id)),)
         case InstitutionKeyRegistered() as key:
-            return _key_known(key)
+            return Reserve(KEYS, key.key_id, key.uscc), known_key(key)
         case BusinessDayOpened(date=day):
             return (MarkDeadlines(day - timedelta(days=1)),)
         case _:
             return ()
-
-
-def _key_known(key: InstitutionKeyRegistered) -> Iterable[Effect]:
-    known = KnowKey(
-        key_id=key.key_id,
-        uscc=key.uscc,
-        kind=key.kind,
-        region=key.region,
-        public_key=urlsafe_b64decode(key.public_key + "="),
-        valid_from=key.valid_from,
-        valid_until=key.valid_until,
-    )
-    return Reserve(KEYS, key.key_id, key.uscc), known

@@ -5,7 +5,6 @@ Pure. Replaying facts through these functions rebuilds reservations, wake-ups an
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +32,9 @@ from shared.contracts.enrolment import (
 from shared.contracts.fact import Circumstances, Encoded, Envelope, Fact
 from shared.contracts.payment import PaymentBatchCreated, PolicyPublished, SubsidyClaimed
 from shared.eventstore.businessdate import STREAM, business_day, business_day_reads
-from shared.eventstore.changes import Effect, KnowFact, KnowKey, Reads, Reserve, Wake
+from shared.eventstore.changes import Effect, KnowFact, Reads, Reserve, Wake
 from shared.eventstore.desk import Draft
+from shared.intake.keys import when_institution_key_registered
 from shared.policy.book import PolicyBook
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -70,23 +70,6 @@ def when_trainee_enrolled(fact: Envelope[TraineeEnrolled]) -> list[Effect]:
 def when_training_completed(fact: Envelope[TrainingCompleted]) -> list[Effect]:
     """The trainee completed the training."""
     return [Wake(training_verdict(fact.data.enrolment_id))]
-
-
-def when_institution_key_registered(fact: Envelope[InstitutionKeyRegistered]) -> list[Effect]:
-    """Submissions signed with the key can be attributed. Raises: ValueError: the key is no base64url."""
-    key = fact.data
-    padding = "=" * (-len(key.public_key) % 4)
-    return [
-        KnowKey(
-            key_id=key.key_id,
-            uscc=key.uscc,
-            kind=key.kind,
-            region=key.region,
-            public_key=urlsafe_b64decode(key.public_key + padding),
-            valid_from=key.valid_from,
-            valid_until=key.valid_until,
-        )
-    ]
 
 
 def when_known(_fact: Envelope[Any]) -> list[Effect]:

@@ -15,7 +15,7 @@ from shared.eventstore import write
 from shared.eventstore.changes import Position, PositionKey
 from shared.eventstore.store import PositionMoved
 from shared.messaging.consumer import Record, Stopped
-from shared.messaging.links import Link, Links
+from shared.messaging.links import Link, Links, Taken
 from shared.messaging.topics import FactHeaders
 from shared.tlog.notes import Signer
 from shared.tlog.tiles import MAX_ENTRY_BYTES
@@ -69,6 +69,7 @@ class LedgerWorker:
         for links in _batches(taken.links):
             self._append(partition, links)
         self._compare(partition, taken.repeats)
+        self._pass_over(taken)
         broken = taken.broken or too_long
         if broken is not None:
             raise broken
@@ -92,6 +93,18 @@ class LedgerWorker:
             raise Stopped(partition, offset, why) from error
         self._edge = edge
         self._links.settle(links)
+
+    def _pass_over(self, taken: Taken) -> None:
+        """Repeats at a topic's end count as read: their offset moves, no position does."""
+        moves = self._links.passed_over(taken)
+        if not moves:
+            return
+        with transaction(self._engine) as cursor:
+            lock_head(cursor, self._edge)
+            for move in moves:
+                if not write.move(cursor, move):
+                    raise PositionMoved(str(move.key))
+        self._links.settle_moves(moves)
 
     def _compare(self, partition: TopicPartition, repeats: Sequence[tuple[FactHeaders, Record]]) -> None:
         """A repeat must be the bytes that were ledgered: other ones are an alarm, never a duplicate."""

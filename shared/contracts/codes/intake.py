@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.contracts.codes.code import Code
 
 CODES = (
+    Code("handler.unknown", "没有该经办人员", "No such handler"),
     Code("submission.empty", "消息体为空：请发送已签名的文档", "The body is empty: send the signed document"),
     Code("submission.too_large", "消息超过 262144 字节：请拆分", "The body is over 262,144 bytes: split it"),
     Code(

@@ -1,0 +1,110 @@
+"""Audit put together: the only file that names concrete adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from services.audit.api import directory, router
+from services.audit.api.names import Directory
+from services.audit.consumers import LEDGERED, PROJECTIONS, SOURCES
+from services.audit.ledger import reading
+from services.audit.ledger.append import open_ledger
+from services.audit.ledger.key import create_ledger_key, read_ledger_key
+from services.audit.ledger.publisher import CheckpointPublisher
+from services.audit.ledger.worker import CONSUMER, LedgerWorker
+from services.audit.policies import effects
+from services.audit.projections.catalogue import PROJECTIONS as LEDGER_PROJECTIONS
+from services.audit.projections.projector import LedgerProjector
+from services.audit.settings import Settings
+from shared.contracts.audit import SERVICE
+from shared.contracts.fact import Encoded
+from shared.eventstore.changes import Effect
+from shared.messaging.consumer import Decide
+from shared.policy.loading import load_packages
+from shared.runtime.process import main_of, parking_due_by
+from shared.runtime.service import Context, Loop, Parts
+from shared.tlog.notes import Signer
+from shared.vault.directory import Directory as Handlers
+from shared.vault.names import PersonNames
+
+
+def parts(settings: Settings) -> Parts:
+    """What is audit's own."""
+    book = load_packages(settings.policy_folder)
+    signer = _signer(settings)
+
+    def own_effects(fact: Encoded) -> Sequence[Effect]:
+        return list(effects(fact))
+
+    def consumers(context: Context) -> Sequence[tuple[str, Sequence[str], Decide]]:
+        open_ledger(context.engine, signer)
+        return [(CONSUMER, LEDGERED, LedgerWorker(context.engine, signer, context.store.positions))]
+
+    def routers(context: Context) -> Sequence[APIRouter]:
+        handlers = Handlers(context.vault)
+        names = _names(context, handlers)
+        return [
+            router.router(
+                context.executor,
+                context.engine,
+                book,
+                context.authenticate,
+                directory=names,
+                vkey=str(signer.vkey),
+            ),
+            directory.router(context.authenticate, handlers.find),
+        ]
+
+    return Parts(
+        effects=own_effects,
+        policies=SOURCES,
+        handlers=None,
+        parking_due=parking_due_by(book),
+        projections=PROJECTIONS,
+        routers=routers,
+        loops=_loops,
+        consumers=consumers,
+        lag=lambda context: max(_projector(context).behind().values()),
+        migrations=Path(__file__).parent / "migrations",
+    )
+
+
+def _signer(settings: Settings) -> Signer:
+    if not settings.ledger_key_file.exists():
+        create_ledger_key(settings.ledger_key_file)
+    return read_ledger_key(settings.ledger_key_file, settings.log_name)
+
+
+def _projector(context: Context) -> LedgerProjector:
+    return LedgerProjector(context.engine, reading, LEDGER_PROJECTIONS)
+
+
+def _loops(context: Context) -> Mapping[str, Loop]:
+    projector = _projector(context)
+
+    async def project() -> None:
+        await projector.run(context.wakeup.wait)
+
+    publisher = CheckpointPublisher(context.engine, context.kafka, context.wakeup)
+    return {"projections": project, "checkpoints": publisher.run}
+
+
+def _names(context: Context, handlers: Handlers) -> Directory:
+    persons = PersonNames(context.vault)
+
+    def people(ids: Collection[str]) -> Mapping[str, tuple[str, str, str]]:
+        found = handlers.find(ids)
+        return {key: (row.name, row.post, row.organisation) for key, row in found.items()}
+
+    def masked(ids: Collection[str]) -> Mapping[str, str]:
+        return {key: row.masked_name for key, row in persons.read(ids).items()}
+
+    return Directory(people=people, persons=masked)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the service. See `--help`."""
+    return main_of(SERVICE, Settings, parts, arguments)
