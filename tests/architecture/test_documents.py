@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from docs.generate import documents, stale
+from shared.contracts.submission import Checked, check, preamble
 from tests.architecture.tree import ROOT, name_of, project_files, python_files
+from zeren.cli.entry import COMMANDS
 
 MARKDOWN = [path for path in project_files() if path.suffix == ".md"]
+GUIDES = [path for path in MARKDOWN if path.parent in (ROOT, ROOT / "docs", ROOT / "docs" / "adr")]
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 HEADINGS = ["## Context", "## Decision", "## Considered and refused", "## Revisit when"]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -58,13 +61,27 @@ def _glossary() -> list[str]:
     return (ROOT / "docs" / "glossary.md").read_text("utf-8").splitlines()
 
 
+def test_the_example_in_the_institutions_guide_is_a_valid_submission() -> None:
+    """Whoever begins by copying it is not refused for its form."""
+    guide = (ROOT / "docs" / "institutions.md").read_text("utf-8")
+    (example,) = re.findall(r"^{\"specversion\".+$", guide, re.MULTILINE)
+    value = example.encode()
+    assert isinstance(check(value, preamble(value)), Checked)
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=name_of)
+def test_the_commands_in_a_guide_exist(path: Path) -> None:
+    """Every `zeren …` of a guide is a command of the program."""
+    called = re.findall(r"(?:^|`)zeren ([a-z]+)", path.read_text("utf-8"), re.MULTILINE)
+    assert sorted(set(called) - set(COMMANDS)) == []
+
+
 def test_every_code_span_of_a_path_exists() -> None:
     """`shared/money.py` in a guide is a file or folder of the project."""
-    guides = [path for path in MARKDOWN if path.parent in (ROOT, ROOT / "docs", ROOT / "docs" / "adr")]
     span = re.compile(r"`((?:services|shared|zeren|policy|deploy|tests|docs|requirements)/[\w./-]+)`")
     missing = [
         f"{name_of(path)}: {found}"
-        for path in guides
+        for path in GUIDES
         for found in span.findall(path.read_text("utf-8"))
         if not (ROOT / found).exists()
     ]

@@ -193,8 +193,11 @@ class _AtOnce:
         return reading.page(connection, first, limit, types)
 
 
-def test_two_projectors_fold_a_page_once(engine: Engine, ledgered: Ledgered) -> None:
+def test_two_projectors_fold_a_page_once(
+    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+) -> None:
     """Both have read the same cursor: its compare-and-set lets one of them through, nothing is counted twice."""
+    assert projector.advance() == 0
     ledgered(batches(paid_claim().kafka, 7, 4))
     source = _AtOnce()
     with ThreadPoolExecutor(2) as pool:

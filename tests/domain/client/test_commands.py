@@ -1,0 +1,157 @@
+"""The command line as a caller meets it: help, exit codes, JSON, and no traces where nothing was started."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zeren.cli.entry import COMMANDS, HIDDEN, main
+from zeren.institution.keys import SigningKey, write_key
+
+FROM_THE_ISSUE = (
+    "up down status doctor logs reset demo institution validate codes submit token worklist claim audit targets "
+    "ledger policy day"
+)
+
+
+@pytest.fixture
+def state_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "states"
+    monkeypatch.setenv("ZEREN_STATE_ROOT", str(root))
+    monkeypatch.delenv("ZEREN_STATE", raising=False)
+    return root
+
+
+def test_the_commands_are_those_that_were_promised() -> None:
+    """Scripts stand on these names."""
+    assert set(COMMANDS) == set(FROM_THE_ISSUE.split())
+    assert set(HIDDEN) == {"issuer", "bank"}
+
+
+@pytest.mark.parametrize(
+    ("group", "commands"),
+    [
+        ("institution", {"register", "key", "publish", "receipts"}),
+        ("claim", {"list", "show"}),
+        ("audit", {"replay", "responsible"}),
+        ("ledger", {"verify", "checkpoint", "prove"}),
+        ("policy", {"list", "check", "show"}),
+        ("day", {"show", "open"}),
+    ],
+)
+def test_each_group_has_the_commands_that_were_promised(
+    group: str, commands: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And tells of each in Chinese and English."""
+    assert main([group, "--help"]) == 0
+    shown = capsys.readouterr().out.partition("Commands:")[2].split("\n")
+    assert {line.split()[0] for line in shown if line.startswith("  ") and line[2] != " "} == commands
+
+
+def test_help_loads_no_command() -> None:
+    """`zeren --help` is quick: it imports no client of Kafka, HTTP or a database."""
+    script = (
+        "import sys; from zeren.cli.entry import main; main(['--help']); "
+        "heavy = {'aiokafka', 'confluent_kafka', 'httpx', 'psycopg', 'fastapi'} & set(sys.modules); "
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["token", "--handler", "h-accept-1"],
+        ["worklist", "--handler", "h-accept-1"],
+        ["claim", "list"],
+        ["claim", "show", "0b6c7e5a-54f4-5a25-8f21-6f1a5be0a001"],
+        ["audit", "replay", "0b6c7e5a-54f4-5a25-8f21-6f1a5be0a001"],
+        ["audit", "responsible", "0b6c7e5a-54f4-5a25-8f21-6f1a5be0a001"],
+        ["targets"],
+        ["ledger", "verify"],
+        ["day", "show"],
+        ["day", "open", "--through", "2024-05-14"],
+        ["institution", "receipts"],
+        ["logs"],
+    ],
+)
+def test_where_nothing_runs_the_exit_code_is_3_and_nothing_is_made(
+    state_root: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A look at what was never started leaves no folder behind, and says what to run."""
+    assert main(arguments) == 3
+    assert "zeren up" in capsys.readouterr().err
+    assert not state_root.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["day", "open"],
+        ["day", "open", "--through", "soon"],
+        ["claim", "show", "not-an-id"],
+        ["validate", "no-such-file"],
+        ["token"],
+        ["ledger", "verify", "--where", "http://elsewhere"],
+    ],
+)
+def test_a_wrong_call_is_2(state_root: Path, arguments: list[str]) -> None:
+    """Also where a choice is missing that only the command knows."""
+    assert main(arguments) == 2
+
+
+def test_codes_are_told_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with both texts; a prefix narrows them."""
+    assert main(["codes", "sheet.", "--json"]) == 0
+    codes = json.loads(capsys.readouterr().out)["codes"]
+    assert {one["code"].split(".")[0] for one in codes} == {"sheet"}
+    assert all(one["zh"] and one["en"] for one in codes)
+
+
+def test_validate_says_no_by_its_exit_code(
+    tmp_path: Path, document: Callable[..., bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """0 for a sound file; 1 with line and code for one that a service would refuse, and for an empty one."""
+    good = document("CompleteClass", {"class_ref": "K-1"})
+    path = tmp_path / "f.jsonl"
+    path.write_bytes(good + b"\n")
+    assert main(["validate", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["valid"] is True
+    path.write_bytes(good + b"\n" + document("CompleteClass", {}) + b"\n")
+    assert main(["validate", str(path)]) == 1
+    assert f"{path}:2" in capsys.readouterr().out
+    path.write_bytes(b"")
+    assert main(["validate", str(path)]) == 1
+
+
+def test_submit_sends_nothing_while_a_line_is_wrong(
+    state_root: Path, tmp_path: Path, document: Callable[..., bytes], key: SigningKey
+) -> None:
+    """It ends with 1 before it looks for a running stack; a sound file then needs one."""
+    path = tmp_path / "f.jsonl"
+    write_key(tmp_path / "k.jwk", key)
+    call = ["submit", str(path), "--key", str(tmp_path / "k.jwk")]
+    path.write_bytes(document("CompleteClass", {}))
+    assert main(call) == 1
+    path.write_bytes(document("CompleteClass", {"class_ref": "K-1"}))
+    assert main(call) == 3
+
+
+def test_policy_packages_are_checked_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The project's own are sound; a wrong file is an answer of no; DEMO marks are shown."""
+    assert main(["policy", "check"]) == 0
+    (tmp_path / "p.toml").write_text("nonsense = true\n")
+    assert main(["policy", "check", "--folder", str(tmp_path)]) == 1
+    assert main(["policy", "show", "no-such-package"]) == 1
+    capsys.readouterr()
+    assert main(["policy", "show", "demo-standards", "--json"]) == 0
+    assert "DEMO" in json.loads(capsys.readouterr().out)["marks"][0]
