@@ -343,6 +343,8 @@ def check(value: bytes, found: Preamble, service: str | None = None) -> Checked 
     """Judges a document's shape, bounds, references and identifiers.
 
     Args:
+        value: the document's bytes.
+        found: its preamble.
         service: the owner of the topic it came by; None takes any service's.
     """
     entry = SUBMISSIONS.get(found.type)

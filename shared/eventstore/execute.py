@@ -13,12 +13,15 @@ from typing import Any, Generic, Protocol, TypeVar
 from shared.eventstore.changes import Changes, Move, Reads
 from shared.eventstore.desk import Desk, Draft, Effects, NotRead
 from shared.eventstore.recorder import MAX_BYTES, MAX_FACTS
-from shared.eventstore.store import Conflict, Store, StoreError
+from shared.eventstore.store import Conflict, Store, StoreError, Unavailable
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+MAX_CONFLICTS = 50
+"""Re-decisions of one batch in a row before it is given back: rivals that never let it through, or a fault."""
 
 CACHED_STREAMS = 50_000
 """States of recent streams that are kept; the least recent goes first."""
@@ -102,9 +105,14 @@ class Executor:
         always: Reads | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Args:
-        effects: what follows from a fact, see `Effects`.
-        always: read for every batch: the business date's stream.
+        """An executor of a service on a store.
+
+        Args:
+            service: the name under which facts are encoded.
+            store: that it reads and writes.
+            effects: what follows from a fact, see `Effects`.
+            always: read for every batch: the business date's stream.
+            clock: the real clock, for `time` in facts.
         """
         self.service = service
         self.store = store
@@ -119,6 +127,7 @@ class Executor:
         """Decides and writes as many of the first units as fit one transaction (at least one).
 
         Args:
+            works: the units, in order.
             moves: the positions to move when the first n units are done.
 
         Raises:
@@ -127,7 +136,7 @@ class Executor:
             Unavailable: the database is away; the same batch may be tried again.
         """
         with self._lock:
-            while True:
+            for _ in range(MAX_CONFLICTS):
                 try:
                     return self._attempt(works, moves)
                 except Conflict as conflict:
@@ -137,6 +146,8 @@ class Executor:
                 except StoreError:
                     self._cache.clear()
                     raise
+            self._cache.clear()
+            raise Unavailable(f"{MAX_CONFLICTS} conflicts in a row")
 
     def _attempt(self, works: Sequence[Work[T]], moves: Callable[[int], list[Move]]) -> Done[T]:
         desk = self._prepare()

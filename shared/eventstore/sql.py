@@ -51,8 +51,11 @@ class SqlStore:
     """See `shared.eventstore.store.Store`."""
 
     def __init__(self, engine: Engine, *, before_lock: Callable[[], None] | None = None) -> None:
-        """Args:
-        before_lock: called between deciding and locking; a seam for tests that force a race.
+        """A store on an engine's database.
+
+        Args:
+            engine: of `make_engine`.
+            before_lock: called between deciding and locking; a seam for tests that force a race.
         """
         self._engine = engine
         self._before_lock = before_lock
@@ -111,7 +114,8 @@ class SqlStore:
 
     def positions(self, consumer: str) -> dict[PositionKey, Position]:
         """See `Store`."""
-        query = "SELECT consumer, source, topic, partition, position, digest, kafka_offset FROM positions WHERE consumer = %s"
+        query = """SELECT consumer, source, topic, partition, position, digest, kafka_offset
+                   FROM positions WHERE consumer = %s"""
         with self._cursor() as cursor:
             return {PositionKey(*row[:4]): Position(*row[4:]) for row in cursor.execute(query, (consumer,))}
 

@@ -45,6 +45,9 @@ class Submitted(Generic[D]):
         """The circumstances of a fact that this submission leads to.
 
         Args:
+            region: the class's managing authority.
+            correlation: the episode, else the case.
+            actor: "institution", or "bank".
             duty: the sender's duty in the matrix: D1 for an institution's truth, D5 and D6 for assessment,
                 D7 for a claim, D15 for a bank's receipt.
         """

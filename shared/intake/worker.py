@@ -72,7 +72,8 @@ class IntakeWorker:
             try:
                 done = self._executor.run(works, lambda n, b=batch: [self._move(key, b[n - 1])])  # type: ignore[misc]
             except WorkFailed as error:
-                raise self._stop(partition, batch, error) from error
+                self._stop(partition, batch, works, error)
+                raise
             except StoreError:
                 self.forget()
                 raise
@@ -80,13 +81,26 @@ class IntakeWorker:
             works = works[len(done.results) :]
         return int(records[-1].offset) + 1
 
-    def _stop(self, partition: TopicPartition, batch: Sequence[Record], error: WorkFailed) -> Exception:
+    def _stop(
+        self,
+        partition: TopicPartition,
+        batch: Sequence[Record],
+        works: Sequence[Work[str]],
+        error: WorkFailed,
+    ) -> None:
+        """Decides what stands before the one that can't be decided, then stops there."""
         if isinstance(error.__cause__, NoBusinessDayYet):
-            return error.__cause__
+            raise error.__cause__
+        key = PositionKey(self._consumer, SOURCE, partition.topic, partition.partition)
+        done = 0
+        while done < error.index:
+            before = works[done : error.index]
+            rest = batch[done:]
+            results = self._executor.run(before, lambda n, b=rest: [self._move(key, b[n - 1])]).results  # type: ignore[misc]
+            self._settle(key, rest[len(results) - 1])
+            done += len(results)
         offset = int(batch[error.index].offset)
-        return Stopped(
-            partition, int(batch[0].offset), f"{type(error.__cause__).__name__} at offset {offset}"
-        )
+        raise Stopped(partition, offset, f"{type(error.__cause__).__name__} at offset {offset}") from error
 
     def judge(self, incoming: Sequence[Incoming]) -> list[Attributed | Unattributable]:
         """Attributes a batch with the keys that are registered now."""

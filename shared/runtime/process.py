@@ -22,16 +22,18 @@ from shared.telemetry.logs import log_to_stdout
 
 S = TypeVar("S", bound=ServiceSettings)
 
-PROVINCE = "350000"
 OK, USAGE, FAULT, STORE_BEHIND = 0, 2, 1, 4
 log = logging.getLogger(__name__)
 
 
 def parking_due_by(book: PolicyBook) -> ParkingDue:
-    """The deadline of a parked submission by the procedure in force: working days after the date itself."""
+    """The deadline of a parked submission by the procedure in force: working days after the date itself.
+
+    What waits may name no region yet: the longest wait of any region holds.
+    """
 
     def due(on: date) -> date:
-        days = book.procedure(PROVINCE, on).parking_business_days
+        days = max(book.procedure(region.code, on).parking_business_days for region in book.regions())
         return book.add_working_days(on, days, opening_day_counted=False)
 
     return due

@@ -15,9 +15,9 @@ from zeren.institution.receipts import Receipt, read_receipt
 from zeren.institution.records import Record
 
 REQUEST_MS = 30_000
-WAIT_MS = 2_000
-"""How long the broker holds a look for receipts open while none comes."""
-CONNECTING_AT_ONCE = 8
+WAIT_MS = 300
+"""How long the broker holds a look for receipts open while none comes; a closing reader waits as long."""
+CONNECTING_AT_ONCE = 12
 MAX_IN_MEMORY = 1_000
 """Records sent and not acknowledged yet."""
 

@@ -135,6 +135,12 @@ def reason_told(reason: Reason) -> dict[str, Any]:
     return {"code": reason.code, "field": reason.field, "line": reason.line, "text": text(reason.code)}
 
 
+def reason_line(reason: Reason) -> str:
+    """A reason for people: where, which code, and its text."""
+    place = f"第 {reason.line} 行 / line {reason.line} " if reason.line else ""
+    return f"{place}{reason.field + ' ' if reason.field else ''}{reason.code}：{text(reason.code)}"
+
+
 def judge_document(number: int, value: bytes, service: str | None = None) -> Judged:
     """The services' own judgement of a document, as far as it needs no history."""
     try:

@@ -80,13 +80,12 @@ def leads_everything(endpoint: KafkaEndpoint) -> bool:
     if metadata is None:
         return False
     partitions = [
-        TopicPartition(topic.topic, number)
-        for topic in metadata.topics.values()
-        for number in topic.partitions
+        TopicPartition(name, number) for name, topic in metadata.topics.items() for number in topic.partitions
     ]
     if not partitions:
         return True
-    wanted = {partition: OffsetSpec.latest() for partition in partitions}
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    wanted = dict.fromkeys(partitions, latest)
     admin = endpoint.admin()  # Kept: the answers never come once their client is gone.
     try:
         for found in admin.list_offsets(wanted, request_timeout=ADMIN_SECONDS).values():

@@ -20,12 +20,20 @@ from pathlib import Path
 
 from shared.tlog.base64text import from_base64
 from shared.tlog.notes import Signer
+from zeren.stack import kafka, postgres
 from zeren.stack.client import ISSUER, ISSUER_SECRET
 from zeren.stack.downloads import DownloadProgress
 from zeren.stack.errors import ProcessFailed
 from zeren.stack.files import private_folder, write_private
 from zeren.stack.handlers import HANDLERS_FILE, handlers_with
-from zeren.stack.local import SERVICES, Servers, start_servers, stop_everything
+from zeren.stack.local import (
+    SERVICES,
+    Servers,
+    existing_database,
+    existing_kafka,
+    start_servers,
+    stop_everything,
+)
 from zeren.stack.paths import CHECKOUT
 from zeren.stack.processes import MARK_PROCESS, MARK_STATE, POLL_SECONDS
 from zeren.stack.state import HOST, StateFolder
@@ -176,10 +184,15 @@ def _deaf() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def running(state: StateFolder) -> bool:
-    """Whether every process that was ever started here runs."""
-    found = Supervisor(state).status()
-    return bool(found) and all(one.running for one in found)
+def missing(state: StateFolder) -> tuple[str, ...]:
+    """The processes of a whole stack that don't run; existing servers of ours are not looked at."""
+    found = {one.name for one in Supervisor(state).status() if one.running}
+    own = [
+        name
+        for name, existing in ((postgres.NAME, existing_database()), (kafka.NAME, existing_kafka()))
+        if existing is None
+    ]
+    return tuple(name for name in (*own, ISSUER, *SERVICES, BANK) if name not in found)
 
 
 def _secure_ports(state: StateFolder, supervisor: Supervisor) -> None:

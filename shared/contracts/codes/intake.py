@@ -5,6 +5,11 @@ from __future__ import annotations
 from shared.contracts.codes.code import Code
 
 CODES = (
+    Code("request.too_large", "请求超过 1 MiB：请拆分", "The request is over 1 MiB: split it"),
+    Code("service.unavailable", "暂时不可用：请稍后重试", "Not available for a moment: try again shortly"),
+    Code(
+        "service.fault", "内部错误，未作任何处理：请联系运维", "A fault; nothing was done: tell the operator"
+    ),
     Code("handler.unknown", "没有该经办人员", "No such handler"),
     Code("submission.empty", "消息体为空：请发送已签名的文档", "The body is empty: send the signed document"),
     Code("submission.too_large", "消息超过 262144 字节：请拆分", "The body is over 262,144 bytes: split it"),

@@ -8,6 +8,7 @@ _NOTICE = "人社厅发〔2023〕55号"
 _DUTIES = f"{_NOTICE} 二(十三)"
 
 CODES = (
+    Code("policy.no_targets", "该年度没有目标任务表", "No target table for that year"),
     Code("claim.already_filed", "该申请行已提交", "This line of the application was filed already"),
     Code("claim.unknown", "没有该申领", "No such claim"),
     Code(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from sqlalchemy import Engine, func, select
 
 from services.audit.ledger import tables
@@ -37,9 +40,24 @@ async def _read(access: KafkaAccess, start: int, count: int) -> list[Any]:
         await reader.stop()
 
 
+async def _started(access: KafkaAccess) -> Any:
+    """A reader. A broker that was just provisioned may know a principal's password a moment later."""
+    until = time.monotonic() + READ_SECONDS
+    while True:
+        reader = access.reader()
+        try:
+            await reader.start()
+        except KafkaConnectionError:
+            await reader.stop()
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return reader
+
+
 async def _end(access: KafkaAccess) -> int:
-    reader = access.reader()
-    await reader.start()
+    reader = await _started(access)
     try:
         place = TopicPartition(CHECKPOINTS_TOPIC, 0)
         return int((await reader.end_offsets([place]))[place])

@@ -89,12 +89,11 @@ def test_processes_stop_in_reverse_order(supervisor):
 
 def test_one_that_does_not_listen_is_killed_with_its_children(supervisor):
     """After the deadline nothing of its group is left."""
-    argv = (
-        sys.executable,
-        "-c",
+    program = (
         f"import signal, subprocess, time; child = subprocess.Popen({STUBBORN!r});"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)",
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
     )
+    argv = (sys.executable, "-c", program)
     spec = ProcessSpec(name="deaf", argv=argv, ready=said_ready(supervisor, "deaf"), stop_seconds=0.5)
     supervisor.start(spec)
     assert wait_until(lambda: len(list(marked(supervisor.state.id))) == 2, 10)

@@ -1,0 +1,152 @@
+"""Batch consumers on real Kafka: nothing skipped, nothing let out, partitions stopped one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import pytest
+from aiokafka import TopicPartition
+from confluent_kafka import Producer
+
+from shared.eventstore.store import PositionMoved, Unavailable
+from shared.messaging.connect import KafkaAccess
+from shared.messaging.consumer import BatchConsumer, Stopped
+
+
+class Recorder:
+    """A worker that keeps what it is given and fails as it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+        self.values: list[bytes | None] = []
+        self.forgotten = 0
+        self.fail: list[Exception] = []
+        self.stop_at: bytes | None = None
+
+    def decide(self, partition: TopicPartition, records: Sequence) -> int:
+        if self.fail:
+            raise self.fail.pop(0)
+        for record in records:
+            if self.stop_at is not None and record.value == self.stop_at:
+                raise Stopped(partition, record.offset, "told to")
+            self.seen.append((record.partition, record.offset))
+            self.values.append(record.value)
+        return records[-1].offset + 1
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+@pytest.fixture
+def kafka(servers) -> KafkaAccess:
+    return KafkaAccess(servers.kafka.bootstrap, servers.kafka.user, servers.kafka.password)
+
+
+@pytest.fixture
+def produce(servers):
+    producer = Producer(servers.kafka.settings())
+
+    def send(topic: str, *rows: tuple, partition: int = 0) -> None:
+        for value, headers in rows:
+            producer.produce(topic, value, b"k", partition, headers=headers)
+        assert producer.flush(20) == 0
+
+    return send
+
+
+@contextlib.asynccontextmanager
+async def consuming(kafka: KafkaAccess, group: str, topic: str, worker: Recorder):
+    consumer, broker = BatchConsumer(group, [topic], worker), kafka.broker()
+    consumer.subscribe(broker)
+    async with broker:
+        await broker.start()
+        yield consumer
+
+
+async def until(condition, seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_whatever_headers_and_bodies_hold_every_record_reaches_the_worker(kafka, produce, fresh_topic, unique):
+    """Null and non-UTF-8 headers, no headers, empty and null bodies: FastStream's own parser loses some of them."""
+    topic, worker = fresh_topic(), Recorder()
+    rows = [
+        (b"plain", [("a", b"1")]),
+        (b"null header", [("a", None)]),
+        (b"broken header", [("a", b"\xff\xfe")]),
+        (b"", None),
+        (None, None),
+        (b"twice", [("a", b"1"), ("a", b"2")]),
+        (b"last", None),
+    ]
+    produce(topic, *rows)
+    async with consuming(kafka, unique("reader"), topic, worker):
+        await until(lambda: len(worker.seen) == len(rows))
+    assert worker.values == [value for value, _ in rows]
+
+
+async def test_an_outage_is_waited_for_and_the_same_batch_decided_then(kafka, produce, fresh_topic, unique):
+    """The database is away three times: nothing is lost, nothing comes twice."""
+    topic, worker = fresh_topic(), Recorder()
+    worker.fail = [Unavailable("away")] * 3
+    produce(topic, *[(b"%d" % n, None) for n in range(20)])
+    async with consuming(kafka, unique("reader"), topic, worker):
+        await until(lambda: len(worker.seen) == 20)
+    assert worker.seen == [(0, n) for n in range(20)]
+
+
+async def test_a_batch_that_another_worker_decided_is_read_again(kafka, produce, fresh_topic, unique):
+    """A lost compare-and-set: positions are forgotten, the batch comes again from its start."""
+    topic, worker = fresh_topic(), Recorder()
+    worker.fail = [PositionMoved("elsewhere")]
+    produce(topic, *[(b"%d" % n, None) for n in range(5)])
+    async with consuming(kafka, unique("reader"), topic, worker):
+        await until(lambda: len(worker.seen) == 5)
+    assert worker.seen == [(0, n) for n in range(5)]
+    assert worker.forgotten >= 1
+
+
+async def test_an_unforeseen_fault_is_given_back_and_not_passed_over(kafka, produce, fresh_topic, unique):
+    """FastStream swallows what a handler raises and moves on; this handler seeks back first."""
+    topic, worker = fresh_topic(), Recorder()
+    worker.fail = [RuntimeError("fault")]
+    produce(topic, *[(b"%d" % n, None) for n in range(5)])
+    async with consuming(kafka, unique("reader"), topic, worker):
+        await until(lambda: len(worker.seen) == 5)
+    assert worker.seen == [(0, n) for n in range(5)]
+
+
+async def test_a_stopped_partition_alarms_and_the_others_flow_on(kafka, produce, fresh_topic, unique):
+    """What can't be handled stops its own partition at its own record."""
+    topic, worker, group = fresh_topic(partitions=2), Recorder(), unique("reader")
+    worker.stop_at = b"poison"
+    produce(topic, (b"poison", None), (b"behind it", None), partition=0)
+    produce(topic, *[(b"%d" % n, None) for n in range(5)], partition=1)
+    async with consuming(kafka, group, topic, worker) as consumer:
+        await until(lambda: len(worker.seen) == 5 and consumer.stopped)
+        produce(topic, (b"more", None), partition=1)
+        await until(lambda: len(worker.seen) == 6)
+        assert consumer.stopped == {TopicPartition(topic, 0): "told to"}
+    assert all(partition == 1 for partition, _ in worker.seen)
+    worker.stop_at = None
+    async with consuming(kafka, group, topic, worker):
+        await until(lambda: len(worker.seen) == 8)
+    assert worker.values[-2:] == [b"poison", b"behind it"]
+
+
+async def test_offsets_are_committed_explicitly_after_the_worker(kafka, produce, fresh_topic, unique):
+    """A new member of the group reads on where the last batch ended."""
+    topic, group = fresh_topic(), unique("reader")
+    produce(topic, *[(b"%d" % n, None) for n in range(10)])
+    first = Recorder()
+    async with consuming(kafka, group, topic, first):
+        await until(lambda: len(first.seen) == 10)
+    produce(topic, (b"next", None))
+    second = Recorder()
+    async with consuming(kafka, group, topic, second):
+        await until(lambda: len(second.seen) >= 1)
+    assert second.values == [b"next"]

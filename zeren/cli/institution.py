@@ -1,0 +1,112 @@
+"""An institution's side: registration, keys, publishing records, receipts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from zeren.cli.output import fail, json_option, print_json, print_table, timed_progress
+from zeren.cli.registration import FILE, key, register
+from zeren.cli.states import running_state, state_option
+from zeren.institution.client import Mailbox, Publisher, kept_receipts
+from zeren.institution.profile import Profile, profile_path, read_profile, read_profiles
+from zeren.institution.receipts import distinct
+from zeren.institution.records import Record, read_records, reason_line
+from zeren.stack.state import StateFolder
+from zeren.stack.whole import institutions_folder
+
+
+@click.group()
+def institution() -> None:
+    """机构一侧：登记、密钥、报送、回执 / An institution's side: registration, keys, sending, receipts."""
+
+
+institution.add_command(register)
+institution.add_command(key)
+
+
+@institution.command("publish")
+@click.argument("records", type=FILE)
+@click.option("--day", help="只报送该日的记录 / only the records of this day")
+@click.option("--phase", type=int, help="只报送该步的记录 / only those of this phase")
+@state_option
+@json_option
+def publish(
+    records: Path, *, day: str | None, phase: int | None, state_name: str | None, as_json: bool
+) -> None:
+    """报送记录文件，各机构用各自的身份 / Send a file of records, each party under its own principal.
+
+    A record is sent as it stands, broken ones too: each line {"service","key","headers","value_base64","party"},
+    with "day" and "phase" where groups are sent one after the other.
+    """
+    profiles = read_profiles(institutions_folder(running_state(state_name)))
+    found = read_records(records)
+    chosen = [one for one in found if day in (None, one.day) and phase in (None, one.phase)]
+    count = asyncio.run(_publish(profiles, chosen))
+    if as_json:
+        print_json({"sent": count})
+    else:
+        click.echo(f"已报送 {count} 条记录 / {count} records sent")
+
+
+async def _publish(profiles: Mapping[str, Profile], records: list[Record]) -> int:
+    show = timed_progress(to_stderr=True)
+    async with Publisher(profiles) as publisher:
+        return await publisher.send(records, lambda done, whole: show(f"{done}/{whole} 条 / records"))
+
+
+@institution.command("receipts")
+@click.option("--uscc", multiple=True, help="机构代码，可多次给出 / USCC, may be repeated (default: all)")
+@click.option("--follow", is_flag=True, help="持续显示新回执 / keep showing new ones")
+@state_option
+@json_option
+def receipts(uscc: tuple[str, ...], *, follow: bool, state_name: str | None, as_json: bool) -> None:
+    """机构收到的回执 / The receipts that institutions got; with --json and --follow a JSON line each."""
+    profiles = _profiles(running_state(state_name), uscc)
+    if follow:
+        asyncio.run(_follow(profiles, as_json=as_json))
+        return
+    found = distinct(asyncio.run(kept_receipts(profiles)))
+    if as_json:
+        print_json({"receipts": [one.told() for one in found]})
+        return
+    columns = ("机构 / institution", "编号 / id", "类型 / type", "结果 / outcome", ">事实", "原因 / reasons")
+    rows = (
+        (
+            one.institution,
+            one.submission_id,
+            one.submission_type.split(".")[2] if one.submission_type.count(".") > 2 else one.submission_type,
+            one.outcome,
+            one.fact_count,
+            "\n".join(map(reason_line, one.reasons[:5])) + ("\n…" if len(one.reasons) > 5 else ""),
+        )
+        for one in found
+    )
+    print_table(f"{len(found)} 份回执 / receipts", columns, rows)
+
+
+def _profiles(state: StateFolder, usccs: tuple[str, ...]) -> list[Profile]:
+    folder = institutions_folder(state)
+    if usccs:
+        return [read_profile(profile_path(folder, uscc)) for uscc in usccs]
+    found = list(read_profiles(folder).values())
+    if not found:
+        fail(1, "尚未登记任何机构：请先 zeren institution register / no institution is registered from here")
+    return found
+
+
+async def _follow(profiles: list[Profile], *, as_json: bool) -> None:
+    async def of(profile: Profile) -> None:
+        async with Mailbox(profile) as mailbox:
+            async for one in mailbox.follow():
+                if as_json:
+                    click.echo(json.dumps(one.told(), ensure_ascii=False))
+                else:
+                    reasons = "; ".join(map(reason_line, one.reasons[:3]))
+                    click.echo(f"{one.institution}  {one.submission_id}  {one.outcome}  {reasons}")
+
+    await asyncio.gather(*(of(profile) for profile in profiles))

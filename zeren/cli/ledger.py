@@ -1,0 +1,149 @@
+"""The ledger, recomputed on the caller's side from tiles and entries; no verdict is asked of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zeren.cli.output import fail, json_option, print_json, timed_progress
+from zeren.cli.states import running_state, state_option
+from zeren.stack.client import Local
+from zeren.stack.files import write_private
+from zeren.stack.state import StateFolder
+from zeren.stack.whole import ledger_vkey
+from zeren.verify import ledger as verifier
+
+EVERY = 50_000
+"""Entries between two lines of progress."""
+
+where_option: Callable[..., Any] = click.option(
+    "--where",
+    metavar="URL|FOLDER",
+    help="账本地址或目录（默认：本地账本） / the ledger (default: the local one)",
+)
+vkey_option: Callable[..., Any] = click.option(
+    "--vkey",
+    envvar="ZEREN_LEDGER_VKEY",
+    help="验证密钥，应从别处取得 / the verifier key, which should come from elsewhere than the server",
+)
+
+
+@click.group()
+def ledger() -> None:
+    """在本机核验账本 / The ledger, verified here."""
+
+
+def _place(
+    where: str | None, vkey: str | None, state_name: str | None
+) -> tuple[str, str, StateFolder | None]:
+    """Where the ledger is, its verifier key, and the local state folder if it is ours."""
+    if where is not None:
+        if not vkey:
+            fail(2, "核验别处的账本须给出 --vkey / another ledger needs its --vkey")
+        return where, vkey, None
+    state = running_state(state_name)
+    with Local(state) as stack:
+        return f"{stack.url('audit')}/log", vkey or ledger_vkey(state), state
+
+
+@ledger.command("checkpoint")
+@where_option
+@vkey_option
+@state_option
+@json_option
+def checkpoint(where: str | None, vkey: str | None, state_name: str | None, *, as_json: bool) -> None:
+    """最新检查点，签名已核验 / The newest checkpoint, its signature verified."""
+    place, key, _ = _place(where, vkey, state_name)
+    signed = verifier.checkpoint(place, key)
+    head = signed.checkpoint
+    if as_json:
+        print_json({"origin": head.origin, "size": head.size, "root": head.root.hex(), "note": signed.note})
+    else:
+        click.echo(signed.note, nl=False)
+
+
+@ledger.command("verify")
+@where_option
+@vkey_option
+@state_option
+@json_option
+def verify(where: str | None, vkey: str | None, state_name: str | None, *, as_json: bool) -> None:
+    """重算全部记录、散列块与根 / Recompute every entry, tile and the root, and compare with the signed checkpoint.
+
+    本地账本还须以上次核验的检查点为开头 / A local ledger must also begin with what was verified last time.
+    """
+    place, key, state = _place(where, vkey, state_name)
+    kept = None if state is None else state.path / "ledger.checkpoint"
+    grown_from = _grown(place, key, kept)
+    found = verifier.verify(place, key, _progress())
+    if kept is not None:
+        write_private(kept, found.note)
+    if as_json:
+        answer = {"verified": True, "origin": found.origin, "size": found.size, "root": found.root.hex()}
+        print_json({**answer, "facts": found.facts, "extends": grown_from, "vkey": key})
+        return
+    click.echo(
+        f"账本核验通过：{found.facts} 个事实，根 {found.root.hex()} / "
+        f"ledger verified: {found.facts} facts, root {found.root.hex()}"
+    )
+    if grown_from is not None:
+        click.echo(
+            f"并以先前核验的 {grown_from} 条为开头 / and it begins with the {grown_from} verified before"
+        )
+
+
+def _grown(place: str, key: str, kept: Path | None) -> int | None:
+    if kept is None or not kept.exists():
+        return None
+    note = kept.read_text("utf-8")
+    verifier.verify_growth(place, key, note)
+    return int(note.split("\n")[1])
+
+
+def _progress() -> Callable[[int, int], None]:
+    show, told = timed_progress(to_stderr=True), 0
+
+    def progress(done: int, whole: int) -> None:
+        nonlocal told
+        if done - told >= EVERY:
+            told = done
+            show(f"{done}/{whole}")
+
+    return progress
+
+
+@ledger.command("prove")
+@click.argument("fact")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="把证明与记录写入目录 / write proof and entry into this folder",
+)
+@where_option
+@vkey_option
+@state_option
+@json_option
+def prove(
+    fact: str, *, out: Path | None, where: str | None, vkey: str | None, state_name: str | None, as_json: bool
+) -> None:
+    """证明某事实在账本内（编号或序号） / Prove that a fact stands in the ledger, by its id or its index."""
+    place, key, _ = _place(where, vkey, state_name)
+    proven = verifier.prove(place, key, int(fact) if fact.isdigit() else fact)
+    head = proven.checkpoint
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{proven.index}.json").write_bytes(proven.entry)
+        (out / f"{proven.index}.tlog-proof").write_text(proven.proof, "utf-8")
+    if as_json:
+        answer = {"proven": True, "index": proven.index, "size": head.size, "root": head.root.hex()}
+        print_json({**answer, "hint": proven.hint, "entry": proven.entry.decode(), "proof": proven.proof})
+        return
+    click.echo(
+        f"已证明：第 {proven.index} 条，账本 {head.size} 条，根 {head.root.hex()} / "
+        f"proven: entry {proven.index} of {head.size}, root {head.root.hex()}"
+    )
+    if out is not None:
+        click.echo(f"{out}/{proven.index}.json, {out}/{proven.index}.tlog-proof")

@@ -1,0 +1,245 @@
+"""The local stack: up, down, status, doctor, logs, reset."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zeren.cli.output import fail, json_option, print_json, print_table, timed_progress
+from zeren.cli.states import DEFAULT, NOT_RUNNING, chosen_name, known, state_option
+from zeren.stack import doctor as examination
+from zeren.stack import local as servers
+from zeren.stack import whole
+from zeren.stack.client import ISSUER, Local, ServiceRefused, ServiceUnreachable
+from zeren.stack.days import business_date, open_days, today
+from zeren.stack.state import StateFolder
+from zeren.stack.supervisor import Progress, Supervisor
+
+WATCH_SECONDS = 2.0
+LOOK_SECONDS = 0.5
+
+name_option = click.option(
+    "--state",
+    "state_name",
+    envvar="ZEREN_STATE",
+    default=DEFAULT,
+    metavar="NAME",
+    help="状态目录名 / the state folder's name",
+)
+
+
+@click.command()
+@name_option
+@click.option(
+    "--foreground", is_flag=True, help="运行到 Ctrl-C，然后全部停止 / run until Ctrl-C, then stop all"
+)
+@click.option(
+    "--bank-fail-every",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="模拟银行每 N 笔退一笔 / the bank simulator fails every Nth payment",
+)
+@click.option(
+    "--first-day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="新状态的首个业务日期（默认今天） / a fresh stack's first business day (default: today)",
+)
+def up(state_name: str, *, foreground: bool, bank_fail_every: int, first_day: datetime | None) -> None:
+    """启动全套服务；数据保留 / Start the whole stack; it keeps its data, and what runs is left alone."""
+    progress, state = timed_progress(), StateFolder.named(state_name)
+    opened = first_day.date() if first_day else today()
+    if not foreground:
+        whole.start_interruptibly(state, progress=progress, bank_fail_every=bank_fail_every)
+        _welcome(state, opened, progress)
+        return
+    with whole.running_stack(state, progress=progress, bank_fail_every=bank_fail_every):
+        _welcome(state, opened, progress)
+        progress("运行中，按 Ctrl-C 全部停止 / running; Ctrl-C stops everything")
+        _watch(state, progress)
+
+
+def _welcome(state: StateFolder, first_day: date, progress: Progress) -> None:
+    """Opens the first business day of a fresh stack, and says where everything is."""
+    with Local(state) as local:
+        now = business_date(local)
+        if now is None:
+            now = open_days(local, first_day, progress=progress)
+            progress(f"已开启首个业务日期 {now} / opened the first business day, {now}")
+        for name in (*servers.SERVICES, ISSUER):
+            progress(f"{name}: {local.url(name)}" + ("/docs" if name != ISSUER else ""))
+    progress(f"业务日期 {now}，推进用 zeren day open --through 日期 / the business date; that moves it")
+    progress(f"账本验证密钥 / the ledger's verifier key: {whole.ledger_vkey(state)}")
+    progress("就绪；下一步 zeren institution register 或 zeren demo / ready")
+
+
+def _watch(state: StateFolder, progress: Progress) -> None:
+    """Waits for Ctrl-C, and says so when a process ends by itself."""
+    ended: set[str] = set()
+    never = threading.Event()
+    while not never.wait(WATCH_SECONDS):
+        for one in Supervisor(state).status():
+            if not one.running and one.name not in ended:
+                ended.add(one.name)
+                progress(
+                    f"{one.name} 已退出：见 zeren logs {one.name}，zeren up 可重新启动 / "
+                    f"{one.name} has ended: see its log; zeren up starts it again"
+                )
+
+
+@click.command()
+@state_option
+def down(state_name: str | None) -> None:
+    """停止全套服务；数据保留 / Stop the whole stack; the data stays."""
+    state = known(chosen_name(state_name))
+    progress = timed_progress()
+    if state is not None:
+        whole.stop(state, progress=progress)
+    progress("已停止 / stopped")
+
+
+@click.command()
+@state_option
+@json_option
+def status(state_name: str | None, *, as_json: bool) -> None:
+    """各进程、服务与业务日期；未全部就绪时退出码 3 / What runs and is ready; exit code 3 unless all is."""
+    name = chosen_name(state_name)
+    state = known(name)
+    if state is None:
+        fail(NOT_RUNNING, f"{name} 从未启动：请运行 zeren up / {name} was never started: run zeren up")
+    answer = _status(state)
+    if as_json:
+        print_json(answer)
+    else:
+        _show_status(answer)
+    if not answer["ready"]:
+        raise click.exceptions.Exit(NOT_RUNNING)
+
+
+def _status(state: StateFolder) -> dict[str, Any]:
+    processes = [
+        {"name": one.name, "pid": one.pid, "running": one.running, "log": str(one.log)}
+        for one in Supervisor(state).status()
+    ]
+    with Local(state) as local:
+        services = [_health(local, name) for name in (*servers.SERVICES, ISSUER)]
+        try:
+            now = business_date(local)
+        except (ServiceUnreachable, ServiceRefused):
+            now = None
+    missing = list(whole.missing(state))
+    return {
+        "state": str(state.path),
+        "ready": not missing and all(one["ready"] for one in services),
+        "missing": missing,
+        "processes": processes,
+        "services": services,
+        "business_date": now.isoformat() if now else None,
+        "ledger_vkey": whole.ledger_vkey(state),
+    }
+
+
+def _health(local: Local, name: str) -> dict[str, Any]:
+    try:
+        answer = local.ready(name)
+        return {"name": name, "ready": bool(answer.get("ready")), "url": local.url(name), "detail": answer}
+    except ServiceUnreachable:
+        return {"name": name, "ready": False, "url": "", "detail": {}}
+
+
+def _show_status(answer: dict[str, Any]) -> None:
+    services = {one["name"]: one for one in answer["services"]}
+    rows = []
+    for one in answer["processes"]:
+        health = services.get(one["name"])
+        state = "运行 / running" if one["running"] else "已退出 / ended"
+        ready = "" if health is None else "就绪 / ready" if health["ready"] else "未就绪 / not ready"
+        rows.append((one["name"], one["pid"], state, ready, health["url"] if health else "", one["log"]))
+    columns = ("进程 / process", ">pid", "状态 / state", "服务 / service", "地址 / URL", "日志 / log")
+    print_table(answer["state"], columns, rows)
+    if answer["missing"]:
+        names = ", ".join(answer["missing"])
+        click.echo(f"未运行：{names}；请运行 zeren up / not running: {names}; run zeren up")
+    click.echo(f"业务日期 / business date: {answer['business_date'] or '—'}")
+    click.echo(f"账本验证密钥 / ledger verifier key: {answer['ledger_vkey'] or '—'}")
+
+
+@click.command()
+@name_option
+@json_option
+def doctor(state_name: str, *, as_json: bool) -> None:
+    """检查本机条件、端口与服务器，并说明该做什么 / Check this machine, its ports and servers, and say what to do."""
+    findings = examination.examine(state_name)
+    if as_json:
+        rows = [
+            {"check": one.check, "ok": one.ok, "found": one.found, "advice": one.advice} for one in findings
+        ]
+        print_json({"ok": all(one.ok for one in findings), "findings": rows})
+    else:
+        shown = [
+            ("✓" if one.ok else "✗", one.check, one.found + (f"\n→ {one.advice}" if one.advice else ""))
+            for one in findings
+        ]
+        print_table("zeren doctor", ("", "检查 / check", "结果 / found"), shown)
+    if not all(one.ok for one in findings):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("process", required=False)
+@state_option
+@click.option("-n", "--lines", type=click.IntRange(1), default=50, help="末尾行数 / lines from the end")
+@click.option("-f", "--follow", is_flag=True, help="持续显示 / keep showing")
+def logs(process: str | None, state_name: str | None, *, lines: int, follow: bool) -> None:
+    """查看日志；不给名称则列出 / Show a process's log; without a name, list the logs."""
+    state = known(chosen_name(state_name))
+    if state is None:
+        fail(NOT_RUNNING, "从未启动：请运行 zeren up / never started: run zeren up")
+    found = {path.stem: path for path in sorted((state.path / "logs").glob("*.log"))}
+    if process is None:
+        print_table(str(state.path), ("名称 / name", ">字节 / bytes"), _sizes(found))
+        return
+    if process not in found:
+        listed = ", ".join(found)
+        fail(2, f"没有 {process} 的日志（有：{listed}） / no log of {process}; there are: {listed}")
+    for line in _tail(found[process], lines, follow=follow):
+        click.echo(line, nl=False)
+
+
+def _sizes(found: dict[str, Path]) -> list[tuple[str, int]]:
+    return [(name, path.stat().st_size) for name, path in found.items()]
+
+
+def _tail(path: Path, lines: int, *, follow: bool) -> Iterator[str]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        yield from deque(file, lines)
+        while follow:
+            if line := file.readline():
+                yield line
+            else:
+                time.sleep(LOOK_SECONDS)
+                if file.tell() > os.fstat(file.fileno()).st_size:
+                    file.seek(0)
+
+
+@click.command()
+@name_option
+@click.option("--yes", is_flag=True, help="不再询问 / don't ask")
+def reset(state_name: str, *, yes: bool) -> None:
+    """停止并删除该状态目录的全部数据 / Stop the stack and delete all data of its state folder."""
+    state = known(state_name)
+    if state is None:
+        click.echo(f"{state_name} 不存在 / {state_name} doesn't exist")
+        return
+    if not yes:
+        click.confirm(f"删除 {state.path} 及其数据库？ / delete {state.path} and its database?", abort=True)
+    servers.reset(state, progress=timed_progress())
+    click.echo("已删除 / deleted")

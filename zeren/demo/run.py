@@ -1,0 +1,224 @@
+"""`zeren demo`: signed files become paid, ledgered money, on a stack of its own that is always made afresh."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import click
+
+from zeren.demo.dataset import Dataset, read_dataset
+from zeren.demo.ledger import Ledger, verified_ledger
+from zeren.demo.observed import Evidence, observe, shown_claim, unattributed
+from zeren.demo.parties import Parties, institutions_process
+from zeren.demo.play import Play
+from zeren.demo.progress import Progress
+from zeren.demo.telling import Teller
+from zeren.generator.compare import compare
+from zeren.generator.generate import generate
+from zeren.stack.client import Local
+from zeren.stack.days import wait_drained
+from zeren.stack.local import SERVICES, Servers, reset
+from zeren.stack.state import StateFolder
+from zeren.stack.whole import institutions_folder, ledger_vkey, running_stack
+
+STATE = "demo"
+MOST_DIFFERENCES = 40
+PAGE = 200
+REASON = "CASE_REVIEW"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What the run came to, and how it compares.
+
+    Attributes:
+        differences: from the truth; none where all is as it should be.
+        replay, responsibility: of one paid claim; empty where none was paid.
+    """
+
+    observed: dict[str, Any]
+    progress: dict[str, Any]
+    receipts: int
+    ledger: Ledger
+    differences: list[str]
+    claim_id: str
+    replay: dict[str, Any]
+    responsibility: dict[str, Any]
+
+
+@click.command()
+@click.option(
+    "--trainees", type=click.IntRange(30), default=300, show_default=True, help="学员人数 / trainees"
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="随机种子 / seed")
+@click.option("--json", "as_json", is_flag=True, help="只输出一个 JSON 对象 / print one JSON object")
+@click.option(
+    "--serve/--no-serve", default=True, help="在终端中运行到 Ctrl-C / in a terminal, serve until Ctrl-C"
+)
+@click.option(
+    "--state", "state_name", default=STATE, show_default=True, help="状态目录名 / state folder's name"
+)
+def demo(*, trainees: int, seed: int, as_json: bool, serve: bool, state_name: str) -> int:
+    """演示：从签名文件到已支付、已入账；与独立算出的真值逐项比较 / Signed files become paid, ledgered money.
+
+    每次都从头开始，原有演示数据会被删除 / Always afresh: an earlier demo's data is deleted.
+    退出码 / exit codes: 0 与真值一致 equal to the truth, 1 不一致 different.
+    """
+    return main(trainees, seed, as_json, serve, state_name=state_name)
+
+
+def main(  # the CLI's order
+    trainees: int,
+    seed: int,
+    as_json: bool,
+    serve: bool,
+    *,
+    state_name: str = STATE,
+) -> int:
+    """Runs the demo; 0 where everything equals the truth, else 1.
+
+    Raises:
+        StackError and the errors of `zeren.institution` and `zeren.verify`: what failed, and what to do.
+    """
+    progress = Progress(partial(click.echo, err=as_json))
+    reset(StateFolder.named(state_name))
+    state = StateFolder.named(state_name)
+    progress(f"演示从头开始，数据在 {state.path} / the demo starts afresh; its data is in that folder")
+    with ExitStack() as running:
+        dataset, servers = _start(running, state, progress, trainees=trainees, seed=seed)
+        parties = running.enter_context(
+            institutions_process(state, institutions_folder(state), dataset.records_file)
+        )
+        local = running.enter_context(Local(state))
+        play = Play(servers, local, dataset, parties, progress)
+        play.play()
+        with progress.part("核对/compare"):
+            ending = _end(local, dataset, parties, play.people_refused)
+        if not as_json:
+            _tell(ending, progress, state_name)
+        if serve and not as_json and sys.stdout.isatty():
+            _serve(progress)
+    if as_json:
+        click.echo(json.dumps(_summary(ending, progress.seconds), ensure_ascii=False))
+    else:
+        progress("已全部停止 / everything is stopped")
+    return 1 if ending.differences else 0
+
+
+def _start(
+    running: ExitStack, state: StateFolder, progress: Progress, *, trainees: int, seed: int
+) -> tuple[Dataset, Servers]:
+    """Generates the run while the servers start."""
+    folder = state.path / "dataset"
+    with ThreadPoolExecutor(1) as pool, progress.part("启动/start"):
+        generating = pool.submit(generate, folder, trainees=trainees, seed=seed)
+        servers = running.enter_context(running_stack(state, progress=progress))
+        summary = generating.result()
+    progress(
+        f"{summary.organisations} 家机构、{summary.trainees} 名学员、{summary.records} 份签名文件 / "
+        f"{summary.organisations} organisations, {summary.trainees} trainees, {summary.records} signed files"
+    )
+    return read_dataset(folder), servers
+
+
+def _end(local: Local, dataset: Dataset, parties: Parties, people_refused: list[str]) -> Ending:
+    """Looks at everything from outside and compares it with the truth."""
+    receipts = parties.collect_receipts(local.state.path / "receipts.jsonl")
+    operator, auditor = local.as_duty("OPERATOR"), local.as_duty("AUDITOR")
+    claims = local.pages("payment", "/claims", bearer=operator, params={"limit": PAGE})
+    claim_id = shown_claim(claims)
+    asked = {"reason": REASON}
+    replay, chain = (
+        local.get("audit", f"/claims/{claim_id}/{what}", bearer=auditor, params=asked) if claim_id else {}
+        for what in ("replay", "responsibility")
+    )
+    # Reading names is a fact too: the ledger is looked at only when that has arrived.
+    wait_drained(local)
+    heads = sum(int(local.get(service, "/drain")["head"]) for service in SERVICES)
+    ledger = verified_ledger(f"{local.url('audit')}/log", ledger_vkey(local.state))
+    year = dataset.days[0].date.year
+    progress = local.get("audit", "/progress", bearer=auditor, params={"year": year})
+    seen = Evidence(
+        receipts=receipts,
+        claims=claims,
+        progress=progress,
+        people_refused=people_refused,
+        entries=ledger.entries,
+    )
+    observed = observe(dataset, seen)
+    differences = [*compare(dataset.truth(), observed), *unattributed(dataset, receipts)]
+    if heads != ledger.size:
+        differences.append(
+            f"账本 ledger: 应有 {heads} 个事实，实有 {ledger.size} / expected {heads} facts, it has {ledger.size}"
+        )
+    return Ending(
+        observed=observed,
+        progress=progress,
+        receipts=len(receipts),
+        ledger=ledger,
+        differences=differences,
+        claim_id=claim_id,
+        replay=replay,
+        responsibility=chain,
+    )
+
+
+def _tell(ending: Ending, progress: Progress, state_name: str) -> None:
+    teller = Teller()
+    teller.regions(ending.progress)
+    teller.refusals(ending.observed["refusals"])
+    if ending.claim_id:
+        teller.replay(ending.replay)
+        teller.responsibility(ending.responsibility)
+    ledger = ending.ledger
+    teller.line()
+    teller.line(
+        f"账本已核验：{ledger.size} 个事实，根 {ledger.root} / "
+        f"ledger verified: {ledger.size} facts, checkpoint {ledger.size} {ledger.root}"
+    )
+    teller.line(_verdict(ending))
+    for difference in ending.differences[:MOST_DIFFERENCES]:
+        teller.line(f"  {difference}")
+    if len(ending.differences) > MOST_DIFFERENCES:
+        teller.line(f"  … {len(ending.differences)} 处 / differences")
+    teller.line(f"用时 / seconds: {progress.seconds:.1f}（{progress.told()}）")
+    teller.next_steps(ending.claim_id, state_name)
+
+
+def _verdict(ending: Ending) -> str:
+    if ending.differences:
+        return f"与真值不一致：{len(ending.differences)} 处 / {len(ending.differences)} differences from the truth:"
+    observed = ending.observed
+    counted = sum(sum(family.values()) for family in observed["refusals"].values())
+    claims, receipts = len(observed["claims"]), len(observed["receipts"])
+    return (
+        f"与真值一致：{receipts} 份回执、{claims} 笔申领、{counted} 次拒绝逐项相符 / "
+        f"equal to the truth: {receipts} receipts, {claims} claims, {counted} refusals, each by itself"
+    )
+
+
+def _serve(progress: Progress) -> None:
+    """Until Ctrl-C."""
+    progress("运行中，按 Ctrl-C 全部停止 / serving; Ctrl-C stops everything")
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _summary(ending: Ending, seconds: float) -> dict[str, Any]:
+    return {
+        "facts": ending.ledger.size,
+        "receipts": ending.receipts,
+        "refusals": ending.observed["refusals"],
+        "regions": ending.observed["regions"],
+        "paid_fen": ending.observed["totals"]["paid_fen"],
+        "ledger": {"size": ending.ledger.size, "root": ending.ledger.root, "verified": True},
+        "truth_equal": not ending.differences,
+        "seconds": round(seconds, 1),
+    }

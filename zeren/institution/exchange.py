@@ -1,0 +1,114 @@
+"""Sending documents and waiting for what becomes of each: a receipt, a wait with its reason, or silence."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zeren.institution.client import Mailbox, Publisher
+from zeren.institution.profile import Profile
+from zeren.institution.receipts import Receipt
+from zeren.institution.records import Record
+
+ASK_SECONDS = 1.0
+"""How often it is asked what parked submissions wait for."""
+
+Parked = Callable[[str, str], Mapping[str, Mapping[str, Any]]]
+"""(service, USCC) → by submission id what a parked one waits for: `awaited`, `due`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one document.
+
+    Attributes:
+        outcome: accepted, rejected, parked, or none where nothing came in time: then it may be in quarantine.
+        receipt: of an accepted or rejected one.
+        awaited, due: of a parked one.
+    """
+
+    submission_id: str
+    service: str
+    outcome: str
+    receipt: Receipt | None = None
+    awaited: str = ""
+    due: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A document whose answer is waited for."""
+
+    submission_id: str
+    service: str
+    digest: str
+
+    @classmethod
+    def of(cls, submission_id: str, record: Record) -> Wanted:
+        """The document of a record."""
+        return cls(submission_id, record.service, hashlib.sha256(record.value).hexdigest())
+
+
+async def send_and_wait(
+    profile: Profile, documents: Sequence[tuple[str, Record]], *, parked: Parked, seconds: float
+) -> list[Sent]:
+    """Sends one institution's documents, waits for their answers, and tells of each in the order of the file.
+
+    Args:
+        profile: the sender's.
+        documents: submission id and record.
+        parked: asks what waits; called in a thread.
+        seconds: how long answers are waited for.
+
+    Raises: KafkaUnreachable
+    """
+    wanted = [Wanted.of(submission_id, record) for submission_id, record in documents]
+    async with Mailbox(profile) as mailbox, Publisher({profile.uscc: profile}) as publisher:
+        await mailbox.skip_to_end()
+        await publisher.send([record for _, record in documents])
+        receipts: dict[str, Receipt] = {}
+        deadline = time.monotonic() + seconds
+        reader = asyncio.create_task(_collect(mailbox, receipts))
+        waiting: dict[tuple[str, str], Mapping[str, Any]] = {}
+        try:
+            while open_ := [one for one in wanted if one.digest not in receipts]:
+                await asyncio.wait([reader], timeout=ASK_SECONDS)
+                if reader.done():
+                    reader.result()
+                open_ = [one for one in open_ if one.digest not in receipts]
+                waiting = await asyncio.to_thread(_ask, parked, profile.uscc, open_)
+                settled = all((one.service, one.submission_id) in waiting for one in open_)
+                if settled or time.monotonic() >= deadline:
+                    break
+        finally:
+            reader.cancel()
+    return [_became(one, receipts, waiting) for one in wanted]
+
+
+async def _collect(mailbox: Mailbox, receipts: dict[str, Receipt]) -> None:
+    async for receipt in mailbox.follow():
+        receipts[receipt.digest] = receipt
+
+
+def _ask(parked: Parked, uscc: str, open_: Iterable[Wanted]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for service in {one.service for one in open_}:
+        found |= {(service, submission): row for submission, row in parked(service, uscc).items()}
+    return found
+
+
+def _became(
+    one: Wanted, receipts: Mapping[str, Receipt], waiting: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> Sent:
+    receipt = receipts.get(one.digest)
+    if receipt is not None:
+        return Sent(one.submission_id, one.service, receipt.outcome, receipt)
+    row = waiting.get((one.service, one.submission_id))
+    if row is not None:
+        awaited, due = str(row["awaited"]), str(row["due"] or "")
+        return Sent(one.submission_id, one.service, "parked", awaited=awaited, due=due)
+    return Sent(one.submission_id, one.service, "none")
