@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_048_576
 UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
+TOO_LARGE, FAULT, UNAVAILABLE = 413, 500, 503
 _STATUS = {
     "action.not_authenticated": UNAUTHENTICATED,
     "action.duty_not_held": FORBIDDEN,
@@ -63,9 +64,7 @@ def application(
     async def bounded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         length = request.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            return JSONResponse(
-                {"code": "request.too_large", "zh": "请求过大", "en": "Too large", "field": ""}, 413
-            )
+            return JSONResponse(refusal_body("request.too_large", ""), TOO_LARGE)
         return await call(request)
 
     @app.exception_handler(Refusal)
@@ -81,31 +80,16 @@ def application(
     @app.exception_handler(StoreError)
     async def unavailable(_request: Request, error: StoreError) -> JSONResponse:
         log.warning("request not decided", extra={"why": str(error)})
-        body = {
-            "code": "service.unavailable",
-            "zh": "暂时不可用，请稍后重试",
-            "en": "Try again shortly",
-            "field": "",
-        }
-        return JSONResponse(body, 503, headers={"Retry-After": "1"})
+        return JSONResponse(
+            refusal_body("service.unavailable", ""), UNAVAILABLE, headers={"Retry-After": "1"}
+        )
 
     @app.exception_handler(WorkFailed)
     async def failed(_request: Request, error: WorkFailed) -> JSONResponse:
         if isinstance(error.__cause__, NoBusinessDayYet):
-            body = {
-                "code": "businessday.none",
-                "zh": "尚未开启业务日期：请先运行 zeren day open",
-                "field": "",
-            }
-            return JSONResponse({**body, "en": "No business day is open: run zeren day open"}, CONFLICT)
+            return JSONResponse(refusal_body("businessday.not_open", ""), CONFLICT)
         log.error("request failed", exc_info=error)
-        body = {
-            "code": "service.fault",
-            "zh": "内部错误，未作任何处理",
-            "en": "A fault; nothing was done",
-            "field": "",
-        }
-        return JSONResponse(body, 500)
+        return JSONResponse(refusal_body("service.fault", ""), FAULT)
 
     @app.get("/health/live")
     async def live() -> dict[str, bool]:

@@ -24,7 +24,9 @@ GIVEN = Circumstances(
     traceparent="00-11111111111111111111111111111111-2222222222222222-01",
 )
 
-counter = Decider("counter", 0, lambda _command, _count: [], lambda count, _event: count + 1, (ClassApproved,))
+counter = Decider(
+    "counter", 0, lambda _command, _count: [], lambda count, _event: count + 1, (ClassApproved,)
+)
 """Counts facts. Any fact class will do; the store looks at none."""
 
 

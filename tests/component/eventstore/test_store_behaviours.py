@@ -79,7 +79,7 @@ def test_a_decision_that_only_read_a_stream_conflicts_when_it_changed(store):
 
 
 def test_a_stream_that_was_read_as_absent_conflicts_when_it_appears(store):
-    """"Does not exist" is something one reads as well."""
+    """ "Does not exist" is something one reads as well."""
     absent = str(uuid4())
     stale = changes(store, effects=[Reserve("scope", "key", "me")], reads=streams(absent))
     store.commit(changes(store, fact(absent)))
@@ -138,7 +138,9 @@ def test_a_foreign_fact_that_arrived_meanwhile_conflicts_with_its_absence(store)
     """So that no wake-up is lost: parking looks for what it awaits once more, under the lock."""
     subject, name = str(uuid4()), type_of("enrolment", ClassApproved).name
     absent = frozenset(((name, subject),))
-    stale = changes(store, effects=[parking(str(uuid4()))], reads=Reads(foreign=absent), absent_foreign=absent)
+    stale = changes(
+        store, effects=[parking(str(uuid4()))], reads=Reads(foreign=absent), absent_foreign=absent
+    )
     store.commit(changes(store, effects=[KnowFact(name, subject, 1, fact(subject).state)]))
     with pytest.raises(Conflict):
         store.commit(stale)

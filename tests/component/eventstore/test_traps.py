@@ -21,7 +21,9 @@ NOW = datetime(2024, 5, 14, tzinfo=UTC)
 
 def raw(stream: str, version: int, size: int) -> Encoded:
     """A row as the recorder sees it; the recorder looks at no byte of it."""
-    return Encoded("id", "zeren.enrolment.ClassApproved.v1", stream, version, stream, b"x" * size, approved(stream))
+    return Encoded(
+        "id", "zeren.enrolment.ClassApproved.v1", stream, version, stream, b"x" * size, approved(stream)
+    )
 
 
 @pytest.mark.timeout(60)

@@ -71,7 +71,9 @@ async def until(condition, seconds: float = 30) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_whatever_headers_and_bodies_hold_every_record_reaches_the_worker(kafka, produce, fresh_topic, unique):
+async def test_whatever_headers_and_bodies_hold_every_record_reaches_the_worker(
+    kafka, produce, fresh_topic, unique
+):
     """Null and non-UTF-8 headers, no headers, empty and null bodies: FastStream's own parser loses some of them."""
     topic, worker = fresh_topic(), Recorder()
     rows = [

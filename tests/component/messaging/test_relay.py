@@ -11,6 +11,7 @@ import pytest
 
 from shared.eventstore.changes import Changes, Reads
 from shared.eventstore.sql import SqlStore, make_engine
+from shared.eventstore.tables import relay as relay_table
 from shared.messaging.chain import Chain
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.relay import Relay, StoreBehindKafka
@@ -87,7 +88,9 @@ def taken_by_the_chain(found: dict[int, list]) -> list[int]:
     for records in found.values():
         chain = Chain(None)
         for headers, record in records:
-            positions += [link.headers.position for link in chain.offer(headers, record.offset, record.value, record)]
+            positions += [
+                link.headers.position for link in chain.offer(headers, record.offset, record.value, record)
+            ]
         assert not chain.held
     return sorted(positions)
 
@@ -142,7 +145,9 @@ async def test_two_relays_at_once_heal_by_the_chain(store, kafka):
             await until(lambda: first.cursor == 60)
             assert second.cursor == 0
     found = await published(store, kafka)
-    doubled = {partition: sorted(records * 2, key=lambda row: row[1].offset) for partition, records in found.items()}
+    doubled = {
+        partition: sorted(records * 2, key=lambda row: row[1].offset) for partition, records in found.items()
+    }
     assert taken_by_the_chain(doubled) == list(range(1, 61))
 
 
@@ -150,7 +155,7 @@ async def test_a_cursor_ahead_of_what_kafka_holds_is_rewound(store, kafka):
     """The topic lost its end: what it lacks is sent again."""
     append(store, 20)
     with store.engine.begin() as connection:
-        connection.exec_driver_sql(f"INSERT INTO relay (topic, cursor) VALUES ('{TOPIC}', 20)")
+        connection.execute(relay_table.insert().values(topic=TOPIC, cursor=20))
     async with relaying(store, kafka) as relay:
         await until(lambda: relay.cursor == 20)
     assert taken_by_the_chain(await published(store, kafka)) == list(range(1, 21))

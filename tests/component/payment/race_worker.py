@@ -16,6 +16,7 @@ from services.payment.submissions import handlers
 from shared.eventstore.businessdate import business_day_reads
 from shared.eventstore.execute import Executor
 from shared.eventstore.sql import SqlStore, make_engine
+from shared.eventstore.store import StoreError
 from shared.intake.evidence import SealedIntake
 from shared.intake.receipt import receipt_effects
 from shared.intake.worker import IntakeWorker
@@ -64,29 +65,37 @@ def executor_on(url: str, before_lock: Any = None) -> Executor:
     )
 
 
-def run_worker(
-    url: str, kafka: KafkaAccess, topic: str, partition: int, rounds: int, barrier: Barrier, answers: Any
-) -> None:
+@dataclass(frozen=True)
+class Race:
+    """What both workers are told; sent to their processes."""
+
+    url: str
+    kafka: KafkaAccess
+    topic: str
+    rounds: int
+
+
+def run_worker(race: Race, partition: int, barrier: Barrier, answers: Any) -> None:
     """Decides one record a round; puts how many re-checks under the lock failed, or the error."""
     try:
-        answers.put(asyncio.run(_decide(url, kafka, TopicPartition(topic, partition), rounds, Held(barrier))))
-    except (Exception, BrokenBarrierError) as error:  # the parent fails the test with it
+        answers.put(asyncio.run(_decide(race, TopicPartition(race.topic, partition), Held(barrier))))
+    except (OSError, RuntimeError, ValueError, StoreError, BrokenBarrierError, TimeoutError) as error:
         barrier.abort()
         answers.put(repr(error))
 
 
-async def _decide(url: str, kafka: KafkaAccess, partition: TopicPartition, rounds: int, held: Held) -> int:
-    executor = executor_on(url, held)
+async def _decide(race: Race, partition: TopicPartition, held: Held) -> int:
+    executor = executor_on(race.url, held)
     vault = NoPersons()
     worker = IntakeWorker(
         executor, handlers(BOOK), SealedIntake(vault, vault), lambda day: day + timedelta(days=3)
     )
-    reader = kafka.reader()
+    reader = race.kafka.reader()
     await reader.start()
     try:
         reader.assign([partition])
         await reader.seek_to_beginning(partition)
-        for _ in range(rounds):
+        for _ in range(race.rounds):
             record = await asyncio.wait_for(reader.getone(partition), HOLD_SECONDS)
             held.armed = True
             await asyncio.to_thread(worker.decide, partition, [record])

@@ -21,7 +21,7 @@ from shared.eventstore.sql import make_engine
 from shared.identity import institution_id
 from shared.messaging.connect import KafkaAccess
 from shared.runtime.migrate import create_kernel
-from tests.component.payment.race_worker import executor_on, run_worker
+from tests.component.payment.race_worker import Race, executor_on, run_worker
 from tests.domain.payment.facts import XIAMEN, account_of, certificate_of, trained
 
 RACES = 40
@@ -44,10 +44,13 @@ class Seed:
         return Reads(streams=frozenset((STREAM,)))
 
     def perform(self, draft) -> None:
-        draft.execute(business_day, STREAM, MoveDay(BusinessDayAdopted(date=date(2024, 6, 4), working=True)), GIVEN)
+        draft.execute(
+            business_day, STREAM, MoveDay(BusinessDayAdopted(date=date(2024, 6, 4), working=True)), GIVEN
+        )
         for number, school in enumerate(SCHOOLS):
             public = KEY.public_key().public_bytes_raw()
-            draft.stage(KnowKey(f"key-{number}", school, "TRAINING", XIAMEN, public, datetime(2020, 1, 1, tzinfo=UTC), None))
+            valid_from = datetime(2020, 1, 1, tzinfo=UTC)
+            draft.stage(KnowKey(f"key-{number}", school, "TRAINING", XIAMEN, public, valid_from, None))
             self.know(draft, "enrolment", account_of(school), institution_id(school))
             for n, person in enumerate(self.people):
                 enrolled, completed, issued = trained(person, ref=f"r{n}-{number}", school=school)
@@ -78,7 +81,9 @@ def jws(value: bytes, key_id: str) -> bytes:
 
 
 @pytest.mark.timeout(180)
-def test_forty_races_of_two_institutions_leave_exactly_one_live_claim_each(servers, fresh_database, fresh_topic):
+def test_forty_races_of_two_institutions_leave_exactly_one_live_claim_each(
+    servers, fresh_database, fresh_topic
+):
     """Held at a barrier after deciding and before the lock: one wins, the other re-decides and is refused."""
     url = fresh_database()
     engine = make_engine(url)
@@ -98,7 +103,8 @@ def test_forty_races_of_two_institutions_leave_exactly_one_live_claim_each(serve
     spawn = multiprocessing.get_context("spawn")
     barrier, answers = spawn.Barrier(2), spawn.Queue()
     workers = [
-        spawn.Process(target=run_worker, args=(url, kafka, topic, n, RACES, barrier, answers)) for n in range(2)
+        spawn.Process(target=run_worker, args=(Race(url, kafka, topic, RACES), n, barrier, answers))
+        for n in range(2)
     ]
     for worker in workers:
         worker.start()

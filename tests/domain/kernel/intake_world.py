@@ -47,8 +47,10 @@ class DictVault:
     def resolve(self, batch):
         return {
             step.digest: ResolvedPerson(
-                self.persons.setdefault(step.national_id, f"00000000-0000-4000-8000-{len(self.persons):012d}"),
-                {group: "c" * 64 for group in step.groups},
+                self.persons.setdefault(
+                    step.national_id, f"00000000-0000-4000-8000-{len(self.persons):012d}"
+                ),
+                dict.fromkeys(step.groups, "c" * 64),
             )
             for step in batch
         }
@@ -95,7 +97,10 @@ class IntakeWorld:
             clock=lambda: CLOCK,
         )
         self.worker = IntakeWorker(
-            self.executor, handlers(book), SealedIntake(self.vault, self.vault), lambda day: day + timedelta(days=3)
+            self.executor,
+            handlers(book),
+            SealedIntake(self.vault, self.vault),
+            lambda day: day + timedelta(days=3),
         )
         self.offset = 0
         if seed:
@@ -145,12 +150,8 @@ class IntakeWorld:
             overdue = tables.deadlines.get((PARKING, f"{receipt_id}/{digest}"), (None, False))[1]
             if waiting.ready or overdue:
                 row = waiting.row
-                rows.append(
-                    ParkedRow(
-                        receipt_id, digest, row.awaited, row.jws, row.topic, row.partition, row.kafka_offset,
-                        row.logged_at, row.traceparent, overdue,
-                    )  # fmt: skip
-                )
+                origin = (row.topic, row.partition, row.kafka_offset, row.logged_at, row.traceparent)
+                rows.append(ParkedRow(receipt_id, digest, row.awaited, row.jws, *origin, overdue))
         return self.worker.wake(rows)
 
     def facts(self, *names: str) -> list:
@@ -197,7 +198,9 @@ def apply_class(name: str = "apply-1", class_ref: str = "c1", **changes) -> byte
 
 def enrol(name: str = "enrol-1", enrolment_ref: str = "e1", national_id: str = "110105199003071095") -> bytes:
     trainee = {"name": "李娜", "national_id": national_id, "phone": "13800000000"}
-    return document("EnrolTrainee", name, enrolment_ref=enrolment_ref, class_ref="c1", trainee=trainee, groups=[])
+    return document(
+        "EnrolTrainee", name, enrolment_ref=enrolment_ref, class_ref="c1", trainee=trainee, groups=[]
+    )
 
 
 def sheet(name: str = "sheet-1", *refs: str, session_ref: str = "c1-s1", minutes: int = 120) -> bytes:

@@ -20,7 +20,9 @@ def value(position: int) -> bytes:
     return b"fact %d" % position
 
 
-def offer(chain: Chain, position: int, previous: int, offset: int = 0, body: bytes | None = None) -> list[int]:
+def offer(
+    chain: Chain, position: int, previous: int, offset: int = 0, body: bytes | None = None
+) -> list[int]:
     headers = FactHeaders("t", "s@1", position, previous)
     return [link.headers.position for link in chain.offer(headers, offset, body or value(position), None)]
 

@@ -15,7 +15,7 @@ from shared.intake.signature import BadSignature, parse_jws, verify
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 NOON = datetime(2024, 5, 14, 4, tzinfo=UTC)
 USCC, OTHER = "91350100MA00000010", "91350200MA00000029"
-VALUE = '{"id":"1"}'.encode()
+VALUE = b'{"id":"1"}'
 HEADER = {"alg": "Ed25519", "b64": False, "crit": ["b64"], "kid": "key-1"}
 
 
@@ -30,10 +30,14 @@ def jws(value: bytes = VALUE, signer: Ed25519PrivateKey = PRIVATE, **header) -> 
 
 def key(**changes) -> KnowKey:
     raw = PRIVATE.public_key().public_bytes_raw()
-    return KnowKey("key-1", USCC, "TRAINING", "350100", raw, NOON - timedelta(days=1), None)._replace(**changes)
+    return KnowKey("key-1", USCC, "TRAINING", "350100", raw, NOON - timedelta(days=1), None)._replace(
+        **changes
+    )
 
 
-def check(header: bytes | None, known: KnowKey | None = None, *, value: bytes = VALUE, at: datetime = NOON) -> None:
+def check(
+    header: bytes | None, known: KnowKey | None = None, *, value: bytes = VALUE, at: datetime = NOON
+) -> None:
     verify(parse_jws(header), value, known or key(), sender=USCC, logged_at=at)
 
 
