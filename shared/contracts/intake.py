@@ -28,7 +28,7 @@ class Origin(Fact, frozen=True):
 
     Attributes:
         digest: SHA-256 of the value's bytes, hex.
-        jws: the detached signature as sent.
+        jws: the detached signature as sent; "" where it is none.
         logged_at: the broker's LogAppendTime, UTC. It judges key validity, never the sender's clock.
     """
 
@@ -64,6 +64,7 @@ class SubmissionRejected(Fact, frozen=True):
     """A submission took no effect.
 
     Attributes:
+        submission_type: "" where the type is unknown: what a sender writes there is not repeated.
         reasons: at least one.
         awaited: what a parked submission waited for until its deadline ("enrolment:<id>"), else "".
     """

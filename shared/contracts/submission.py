@@ -125,6 +125,10 @@ class Trainee(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     national_id: Annotated[str, Meta(min_length=1, max_length=32)]
     phone: Annotated[str, Meta(max_length=20)]
 
+    def __repr__(self) -> str:
+        """Nothing of it: a traceback or a log must not hold a person."""
+        return "Trainee(…)"
+
 
 class EnrolTrainee(Submission, frozen=True):
     """报名: one trainee joins a class under their real name."""

@@ -118,10 +118,6 @@ class Draft:
         state: S = self._look(decider, stream)[1]
         return state
 
-    def version(self, decider: Decider[Any, Any, Any], stream: str) -> int:
-        """How many facts the stream has; 0 where it doesn't exist."""
-        return self._look(decider, stream)[0]
-
     def _look(self, decider: Decider[Any, Any, Any], stream: str) -> tuple[int, Any]:
         found = self._states.get(stream) or self._desk.states.get(stream)
         if found is None:
@@ -131,13 +127,6 @@ class Draft:
             found = len(events), decider.fold(event.data for event in events)
             self._desk.states[stream] = found
         return found
-
-    def stored(self, stream: str) -> list[Envelope[Any]]:
-        """The facts of a stream as they were read, without what this batch staged."""
-        events = self._desk.events.get(stream)
-        if events is None:
-            raise NotRead(Reads(streams=frozenset((stream,))))
-        return events
 
     def execute(
         self, decider: Decider[C, Any, Any], stream: str, command: C, given: Circumstances

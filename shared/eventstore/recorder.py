@@ -43,6 +43,16 @@ def copy_rows(rows: Iterable[tuple[bytes, int, bytes, bytes]]) -> bytes:
     return b"".join(out)
 
 
+class RowDatastore(PostgresDatastore):
+    """The library's datastore without its composite types: rows go in by COPY.
+
+    So it opens no connection of its own unless one of the library's own methods is called.
+    """
+
+    def register_type_adapters(self) -> None:
+        """Nothing to register."""
+
+
 class BatchRecorder(PostgresProcessRecorder):
     """Appends whole batches in a transaction that its caller owns."""
 

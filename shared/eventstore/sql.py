@@ -10,7 +10,6 @@ from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import IntegrityError
-from eventsourcing.postgres import PostgresDatastore
 from psycopg.rows import tuple_row
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
@@ -27,7 +26,7 @@ from shared.eventstore.changes import (
     Reads,
     Stored,
 )
-from shared.eventstore.recorder import BatchRecorder
+from shared.eventstore.recorder import BatchRecorder, RowDatastore
 from shared.eventstore.store import Conflict, PositionMoved, Unavailable
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
@@ -61,7 +60,7 @@ class SqlStore:
         self._before_lock = before_lock
         url = engine.url
         self._recorder = BatchRecorder(
-            PostgresDatastore(
+            RowDatastore(
                 dbname=url.database or "",
                 host=url.host or "",
                 port=str(url.port or ""),

@@ -64,10 +64,11 @@ def read_record(record: Any) -> Incoming:
     for name, value in record.headers or ():
         headers.setdefault(name, value)
     jws = headers.get(JWS_HEADER)
+    jws = jws if isinstance(jws, bytes) else None
     value = record.value or b""
     origin = Origin(
         digest=hashlib.sha256(value).hexdigest(),
-        jws=_plain(jws),
+        jws=_well_formed(jws),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
@@ -78,8 +79,18 @@ def read_record(record: Any) -> Incoming:
     )
 
 
+def _well_formed(jws: bytes | None) -> str:
+    """The signature as it goes into facts: what is none may hold anything and is left out."""
+    try:
+        parse_jws(jws)
+    except BadSignature:
+        return ""
+    assert jws is not None
+    return jws.decode()
+
+
 def _plain(header: object) -> str:
-    """A header as text: what is too long or not ASCII is left out, its record goes to quarantine anyway."""
+    """A header as text; what is too long or not ASCII is left out."""
     if not isinstance(header, bytes) or len(header) > 1_024 or not header.isascii():
         return ""
     return header.decode()

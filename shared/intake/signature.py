@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from shared.eventstore.changes import KnowKey
-from shared.identity import REFERENCE
+from shared.identity import is_reference
 
 MAX_JWS_BYTES = 1_024
 ALGORITHM = "Ed25519"
@@ -66,7 +66,7 @@ def parse_jws(jws: bytes | None) -> Detached:
         signature = _unpadded(parts[2])
     except (msgspec.MsgspecError, binascii.Error, UnicodeDecodeError):
         raise BadSignature("signature.malformed") from None
-    if REFERENCE.fullmatch(header.kid) is None:
+    if not is_reference(header.kid):
         raise BadSignature("signature.malformed")
     if header.alg != ALGORITHM:
         raise BadSignature("signature.algorithm_not_allowed", header.kid)

@@ -11,9 +11,9 @@ import msgspec
 
 from shared.contracts.fact import Circumstances
 from shared.contracts.intake import Reason, SubmissionAccepted, SubmissionIdReused, SubmissionQuarantined
-from shared.contracts.submission import Checked
+from shared.contracts.submission import SUBMISSIONS, Checked
 from shared.eventstore.businessdate import business_date, business_day_reads
-from shared.eventstore.changes import Park, Reads, SendReceipt, SetDeadline
+from shared.eventstore.changes import ClearDeadline, Park, Reads, SendReceipt, SetDeadline, Unpark
 from shared.eventstore.desk import Draft
 from shared.intake.handling import (
     Accepted,
@@ -169,7 +169,8 @@ class Submit:
 
     def _rejection(self, *reasons: Reason) -> object:
         found = self.record.found
-        plain = rejected(found.id, found.type[:100], found.institution, self.record.incoming.origin, *reasons)
+        kind = found.type if found.type in SUBMISSIONS else ""
+        plain = rejected(found.id, kind, found.institution, self.record.incoming.origin, *reasons)
         return msgspec.structs.replace(plain, awaited=self.woken) if self.woken else plain
 
     def _reject_reused(self, draft: Draft, first: str) -> str:
@@ -177,7 +178,7 @@ class Submit:
         before = len(draft.facts)
         self._give(draft, self._rejection(Reason(code="submission.id_reused", field="id")))
         if len(draft.facts) == before:
-            return "ignored"
+            return self._no_longer_waiting(draft, "ignored")
         risk = SubmissionIdReused(
             submission_id=self.record.found.id,
             institution=self.record.found.institution,
@@ -191,6 +192,14 @@ class Submit:
         )  # fmt: skip
         draft.execute(notes, stream, Note(risk), given)
         return "rejected"
+
+    def _no_longer_waiting(self, draft: Draft, outcome: str) -> str:
+        """Nothing more will be said of it: were it parked, it would be woken for ever."""
+        if self.woken is not None:
+            receipt, digest = self.record.receipt_id, self.record.incoming.origin.digest
+            draft.stage(Unpark(receipt, digest))
+            draft.stage(ClearDeadline(PARKING, f"{receipt}/{digest}"))
+        return outcome
 
     def _park(self, draft: Draft, awaited: str) -> str:
         found, incoming, receipt = self.record.found, self.record.incoming, self.record.receipt_id

@@ -12,7 +12,6 @@ Not run, with the reason:
 from __future__ import annotations
 
 import pytest
-from eventsourcing.postgres import PostgresDatastore
 from eventsourcing.tests.persistence import (
     ApplicationRecorderTestCase,
     NonInterleavingNotificationIDsBaseCase,
@@ -21,7 +20,7 @@ from eventsourcing.tests.persistence import (
 )
 from sqlalchemy import make_url
 
-from shared.eventstore.recorder import BatchRecorder
+from shared.eventstore.recorder import BatchRecorder, RowDatastore
 
 
 class OnPostgres:
@@ -37,7 +36,7 @@ class OnPostgres:
 
     def create_recorder(self) -> BatchRecorder:
         """A fresh recorder with its tables."""
-        store = PostgresDatastore(
+        store = RowDatastore(
             dbname=self.url.database,
             host=self.url.host,
             port=str(self.url.port),

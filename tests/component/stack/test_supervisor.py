@@ -75,6 +75,22 @@ def test_the_same_process_is_kept_and_another_replaces_it(supervisor):
     assert is_alive(changed)
 
 
+def test_a_running_process_that_becomes_ready_is_kept(supervisor):
+    """Its starter was killed before it was ready, or the machine is busy: that is no reason to start afresh."""
+    first = supervisor.start(ProcessSpec(name="one", argv=SLEEPER))
+    answers = iter((False, False, True, True))
+    assert supervisor.start(ProcessSpec(name="one", argv=SLEEPER, ready=lambda: next(answers))) == first
+
+
+def test_a_running_process_that_hangs_is_replaced(supervisor):
+    """One that never answers again makes room for one that does."""
+    hung = supervisor.start(ProcessSpec(name="one", argv=SLEEPER))
+    spec = ProcessSpec(name="one", argv=SLEEPER, ready=lambda: not is_alive(hung), ready_seconds=0.5)
+    successor = supervisor.start(spec)
+    assert successor != hung
+    assert is_alive(successor)
+
+
 def test_processes_stop_in_reverse_order(supervisor):
     """What was started last is stopped first."""
     lines: list[str] = []

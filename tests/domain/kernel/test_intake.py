@@ -175,3 +175,31 @@ def test_the_body_of_a_parked_submission_lies_in_the_vault_alone(world):
     (waiting,) = world.store.tables.parked.values()
     assert "李娜" not in repr(waiting.row)
     assert waiting.row.digest in world.vault.bodies
+
+
+def test_bodies_beyond_the_cap_that_were_parked_are_not_woken_for_ever(world):
+    """Ten other bodies are answered; the eleventh waits no longer, though it has no receipt."""
+    world.send(apply_class())
+    world.approve("c1")
+    world.send(sheet("sheet-1", "e1"), *(sheet("sheet-1", "e1", minutes=n) for n in range(1, 13)))
+    world.send(enrol())
+    rounds = 0
+    while world.wake():
+        rounds += 1
+        assert rounds < 5
+    assert world.store.tables.parked == {}
+    assert len(world.facts("SubmissionIdReused")) == 10
+
+
+@pytest.mark.parametrize("text", ["110105199003071095", "13800000000"])
+def test_no_personal_number_put_in_a_header_type_or_key_id_reaches_a_fact(world, text):
+    """What a sender may write freely is either checked or not repeated."""
+    value = apply_class().replace(b"zeren.submission.ApplyClass.v1", text.encode())
+    world.deliver(
+        world.record(value, sign(value)),
+        world.record(apply_class("a"), text.encode()),
+        world.record(apply_class("b"), sign(apply_class("b"), kid=text)),
+    )
+    assert len(world.facts("SubmissionRejected")) == 1
+    assert len(world.facts("SubmissionQuarantined")) == 2
+    assert all(text.encode() not in row.state for row in world.store.tables.log)
