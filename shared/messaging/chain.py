@@ -24,8 +24,7 @@ class ChainBroken(RuntimeError):
 
     Attributes:
         why: "other_digest": the position that was taken last came again with other bytes. "gap": the missing link
-            is not ahead; read again from the stored offset, and if it isn't there either, stop. "no_beginning": a
-            source without a position row must start at its first fact. "unreadable": the headers make no sense.
+            is not ahead; read again from the stored offset, and if it isn't there either, stop.
     """
 
     def __init__(self, why: str, position: int) -> None:
@@ -77,8 +76,6 @@ class Chain(Generic[R]):
         return self._take(link)
 
     def _hold(self, link: Linked[R]) -> None:
-        if self.last is None and not self.held and link.headers.previous == 0:
-            raise ChainBroken("no_beginning", link.headers.position)
         if len(self.held) >= MAX_HELD:
             raise ChainBroken("gap", link.headers.position)
         self.held[link.headers.previous] = link

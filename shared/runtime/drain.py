@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,13 +19,33 @@ class Drain:
     """Looks at one service's database and at the ends of the topics that it reads."""
 
     def __init__(
-        self, service: str, store: Store, engine: Engine, kafka: KafkaAccess, topics: Sequence[str]
+        self,
+        service: str,
+        store: Store,
+        engine: Engine,
+        kafka: KafkaAccess,
+        readers: Mapping[str, Sequence[str]],
     ) -> None:
+        """What to look at.
+
+        Args:
+            service: whose state it is.
+            store: its event table.
+            engine: of its database.
+            kafka: its principal.
+            readers: the topics that each of its consumers reads, by the name of the consumer's position rows.
+        """
         self._service = service
         self._store = store
         self._engine = engine
         self._kafka = kafka
-        self._partitions = [TopicPartition(topic, p) for topic in topics for p in range(PARTITIONS)]
+        self._read = {
+            consumer: [TopicPartition(topic, p) for topic in topics for p in range(PARTITIONS)]
+            for consumer, topics in readers.items()
+        }
+        self._partitions = sorted(
+            {partition for partitions in self._read.values() for partition in partitions}
+        )
         self._reader: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()
         self.projection_lag: Callable[[], int] = lambda: 0
@@ -34,7 +54,8 @@ class Drain:
         """The state now: "drained", and what is not.
 
         Returns:
-            head: positions in the event table. unread: records by topic. unsent: facts and receipts not with Kafka.
+            head: positions in the event table. unread: records by consumer and partition. unsent: facts and
+            receipts not with Kafka.
             waking: parked submissions that are ready or overdue. unprojected: facts that a read model lacks.
         """
         ends = await self._ends()
@@ -61,11 +82,16 @@ class Drain:
     def _database(self, ends: dict[TopicPartition, int]) -> dict[str, Any]:
         with self._engine.begin() as connection:
             rows = connection.execute(
-                select(positions.c.topic, positions.c.partition, func.max(positions.c.kafka_offset))
-                .where(positions.c.consumer.not_like("%.projections.%"))
-                .group_by(positions.c.topic, positions.c.partition)
+                select(
+                    positions.c.consumer,
+                    positions.c.topic,
+                    positions.c.partition,
+                    func.max(positions.c.kafka_offset),
+                ).group_by(positions.c.consumer, positions.c.topic, positions.c.partition)
             )
-            at = {TopicPartition(topic, partition): int(offset) + 1 for topic, partition, offset in rows}
+            at = {
+                (consumer, TopicPartition(topic, p)): int(offset) + 1 for consumer, topic, p, offset in rows
+            }
             cursor = connection.scalar(
                 select(relay.c.cursor).where(relay.c.topic == facts_topic(self._service))
             )
@@ -73,7 +99,12 @@ class Drain:
             ready = connection.scalar(select(func.count()).select_from(parked).where(parked.c.ready))
             overdue = connection.scalar(select(func.count()).select_from(deadlines).where(deadlines.c.marked))
         head = self._store.head()
-        unread = {str(p): end - at.get(p, 0) for p, end in ends.items() if end > at.get(p, 0)}
+        unread = {
+            f"{consumer} {partition.topic}/{partition.partition}": behind
+            for consumer, partitions in self._read.items()
+            for partition in partitions
+            if (behind := ends[partition] - at.get((consumer, partition), 0)) > 0
+        }
         return {
             "head": head,
             "unread": unread,

@@ -131,7 +131,7 @@ async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequ
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    drain = Drain(service, context.store, context.engine, context.kafka, _topics(parts, service, context))
+    drain = Drain(service, context.store, context.engine, context.kafka, _readers(parts, service, context))
     loops = _loops(context, parts, roles, drain)
     log.info("service starts", extra={"roles": ",".join(roles), "port": settings.http_port})
     async with asyncio.TaskGroup() as group:
@@ -144,10 +144,14 @@ async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequ
     log.info("service stopped")
 
 
-def _topics(parts: Parts, service: str, context: Context) -> list[str]:
-    own = [intake_topic(service)] if parts.handlers is not None else []
-    more = [topic for _, topics, _ in parts.consumers(context) for topic in topics]
-    return sorted({*own, *(facts_topic(source) for source in _sources(parts, service)), *more})
+def _readers(parts: Parts, service: str, context: Context) -> dict[str, list[str]]:
+    """The topics of each consumer, by the name of its position rows."""
+    readers = {group: list(topics) for group, topics, _ in parts.consumers(context)}
+    if parts.handlers is not None:
+        readers[f"{service}.intake"] = [intake_topic(service)]
+    if sources := _sources(parts, service):
+        readers[f"{service}.policies"] = [facts_topic(source) for source in sorted(sources)]
+    return readers
 
 
 def _sources(parts: Parts, service: str) -> set[str]:

@@ -183,7 +183,7 @@ def test_without_a_business_day_nothing_personal_is_shown(engine: Engine, signer
         connection.execute(events.delete())
     with serving(audit_app(engine, str(signer.vkey))) as base:
         answer = _get(f"{base}/claims/{CLAIM}/replay", AUDITOR, reason="CASE_REVIEW")
-        assert (answer.status_code, answer.json()["code"]) == (409, "businessday.none")
+        assert (answer.status_code, answer.json()["code"]) == (409, "businessday.not_open")
         assert ASKED == []
         assert _get(f"{base}/claims/{CLAIM}/replay", AUDITOR).status_code == 200
 
