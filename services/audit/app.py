@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -67,7 +67,7 @@ def parts(settings: Settings) -> Parts:
         routers=routers,
         loops=_loops,
         consumers=consumers,
-        lag=lambda context: max(_projector(context).behind().values()),
+        lag=_lag,
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -80,6 +80,11 @@ def _signer(settings: Settings) -> Signer:
 
 def _projector(context: Context) -> LedgerProjector:
     return LedgerProjector(context.engine, reading, LEDGER_PROJECTIONS)
+
+
+def _lag(context: Context) -> Callable[[], int]:
+    projector = _projector(context)
+    return lambda: max(projector.behind().values())
 
 
 def _loops(context: Context) -> Mapping[str, Loop]:

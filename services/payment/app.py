@@ -26,6 +26,8 @@ from shared.runtime.process import main_of, parking_due_by
 from shared.runtime.service import Context, Loop, Parts
 from shared.vault.accounts import Accounts, OwnerKind
 
+BANK_FOLLOWER = f"{SERVICE}.bank"
+
 
 def parts(settings: Settings) -> Parts:
     """What is payment's own."""
@@ -48,7 +50,7 @@ def parts(settings: Settings) -> Parts:
         projections=PROJECTIONS,
         routers=routers,
         loops=loops,
-        lag=lambda context: _follower(context, settings.bank_folder).lag(),
+        followers=(BANK_FOLLOWER,),
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -73,7 +75,7 @@ def _router(context: Context, book: PolicyBook) -> APIRouter:
 def _follower(context: Context, folder: Path) -> Follower:
     files = BankFiles(folder, context.store, Accounts(context.vault).read)
     reads = (PaymentBatchCreated, PaymentBatchReconciled)
-    return Follower(f"{SERVICE}.bank", context.store, context.engine, reads, files.apply)
+    return Follower(BANK_FOLLOWER, context.store, context.engine, reads, files.apply)
 
 
 def _bank_loop(context: Context, folder: Path) -> Loop:

@@ -54,11 +54,6 @@ class Follower:
             self._move(rows[-1].position)
         return len(rows)
 
-    def lag(self) -> int:
-        """Facts that were not acted on yet."""
-        stored = self._store.positions(self._key.consumer).get(self._key)
-        return self._store.head() - (stored.position if stored else 0)
-
     def _move(self, position: int) -> None:
         row = {**self._key._asdict(), "position": position, "digest": b"", "kafka_offset": 0}
         moved = insert(positions).values(row)

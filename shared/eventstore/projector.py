@@ -15,6 +15,11 @@ from shared.eventstore.tables import EVENTS, positions
 PAGE = 2_000
 
 
+def projection_consumer(service: str, projection: Projection) -> str:
+    """The name of a projection's position row."""
+    return f"{service}.projections.{projection.name}"
+
+
 class Projector:
     """Keeps one service's read models. Blocking; one at a time a projection, others lose the compare-and-set."""
 
@@ -29,13 +34,8 @@ class Projector:
         """Folds one page into each projection. Returns how many facts the longest page had."""
         return max((self._page(projection) for projection in self._projections), default=0)
 
-    def lag(self) -> int:
-        """Facts that the slowest projection has not seen yet."""
-        head = self._store.head()
-        return max((head - self._cursor(projection) for projection in self._projections), default=0)
-
     def _key(self, projection: Projection) -> PositionKey:
-        return PositionKey(f"{self._service}.projections.{projection.name}", self._source, EVENTS, 0)
+        return PositionKey(projection_consumer(self._service, projection), self._source, EVENTS, 0)
 
     def _cursor(self, projection: Projection) -> int:
         key = self._key(projection)

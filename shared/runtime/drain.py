@@ -4,64 +4,84 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, text
 
-from shared.eventstore.store import Store
-from shared.eventstore.tables import deadlines, parked, positions, receipt_outbox, relay
+from shared.eventstore.tables import EVENTS
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import PARTITIONS, facts_topic
+
+LOOK_AGAIN_SECONDS = 0.02
+
+_LOOK = text("""
+    SELECT (SELECT coalesce(max(notification_id), 0) FROM events),
+           (SELECT coalesce(max(cursor), 0) FROM relay WHERE topic = :topic),
+           (SELECT count(*) FROM receipt_outbox),
+           (SELECT count(*) FROM parked WHERE ready) + (SELECT count(*) FROM deadlines WHERE marked),
+           (SELECT coalesce(json_agg(json_build_array(consumer, topic, partition, position, kafka_offset)), '[]')
+            FROM (SELECT consumer, topic, partition, max(position) AS position, max(kafka_offset) AS kafka_offset
+                  FROM positions GROUP BY consumer, topic, partition) AS newest)
+""")
+"""One statement, so one snapshot and one round trip: opening days asks often."""
+
+_COUNTS = ("unread", "unsent_facts", "unsent_receipts", "waking", "unprojected")
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who must have read what.
+
+    Attributes:
+        topics: by consumer (the name of its position rows): the topics that it reads.
+        followers: consumers of the own event table: projections, and what acts on own facts.
+        lag: what further read models lack, in facts.
+    """
+
+    topics: Mapping[str, Sequence[str]]
+    followers: Sequence[str] = ()
+    lag: Callable[[], int] = field(default=lambda: 0)
 
 
 class Drain:
     """Looks at one service's database and at the ends of the topics that it reads."""
 
-    def __init__(
-        self,
-        service: str,
-        store: Store,
-        engine: Engine,
-        kafka: KafkaAccess,
-        readers: Mapping[str, Sequence[str]],
-    ) -> None:
-        """What to look at.
-
-        Args:
-            service: whose state it is.
-            store: its event table.
-            engine: of its database.
-            kafka: its principal.
-            readers: the topics that each of its consumers reads, by the name of the consumer's position rows.
-        """
+    def __init__(self, service: str, engine: Engine, kafka: KafkaAccess, readers: Readers) -> None:
         self._service = service
-        self._store = store
         self._engine = engine
         self._kafka = kafka
-        self._read = {
-            consumer: [TopicPartition(topic, p) for topic in topics for p in range(PARTITIONS)]
-            for consumer, topics in readers.items()
-        }
-        self._partitions = sorted(
-            {partition for partitions in self._read.values() for partition in partitions}
-        )
+        self._readers = readers
+        self._read = [
+            (consumer, TopicPartition(topic, p))
+            for consumer, topics in readers.topics.items()
+            for topic in topics
+            for p in range(PARTITIONS)
+        ]
         self._reader: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()
-        self.projection_lag: Callable[[], int] = lambda: 0
+
+    async def wait(self, seconds: float) -> dict[str, Any]:
+        """The state once nothing is under way, or after so many seconds."""
+        until = asyncio.get_running_loop().time() + seconds
+        while True:
+            state = await self.look()
+            if state["drained"] or asyncio.get_running_loop().time() >= until:
+                return state
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def look(self) -> dict[str, Any]:
-        """The state now: "drained", and what is not.
+        """The state now.
 
         Returns:
-            head: positions in the event table. unread: records by consumer and partition. unsent: facts and
-            receipts not with Kafka.
-            waking: parked submissions that are ready or overdue. unprojected: facts that a read model lacks.
+            drained: nothing is under way. head: positions in the event table. unread: records by consumer and
+            partition. unsent_facts, unsent_receipts: not with Kafka yet. waking: parked submissions that are
+            ready or overdue. unprojected: facts that the slowest read model lacks.
         """
         ends = await self._ends()
-        state = await asyncio.to_thread(self._database, ends)
-        counts = ("unread", "unsent_facts", "unsent_receipts", "waking", "unprojected")
-        return {"service": self._service, "drained": not any(state[name] for name in counts), **state}
+        state = await asyncio.to_thread(self._state, ends)
+        return {"service": self._service, "drained": not any(state[name] for name in _COUNTS), **state}
 
     async def _ends(self) -> dict[TopicPartition, int]:
         async with self._lock:
@@ -69,8 +89,9 @@ class Drain:
                 reader = self._kafka.reader()
                 await reader.start()
                 self._reader = reader
+            partitions = list({partition for _, partition in self._read})
             found: dict[TopicPartition, int] = (
-                await self._reader.end_offsets(self._partitions) if self._partitions else {}
+                await self._reader.end_offsets(partitions) if partitions else {}
             )
             return found
 
@@ -79,37 +100,23 @@ class Drain:
         if self._reader is not None:
             await self._reader.stop()
 
-    def _database(self, ends: dict[TopicPartition, int]) -> dict[str, Any]:
+    def _state(self, ends: dict[TopicPartition, int]) -> dict[str, Any]:
         with self._engine.begin() as connection:
-            rows = connection.execute(
-                select(
-                    positions.c.consumer,
-                    positions.c.topic,
-                    positions.c.partition,
-                    func.max(positions.c.kafka_offset),
-                ).group_by(positions.c.consumer, positions.c.topic, positions.c.partition)
-            )
-            at = {
-                (consumer, TopicPartition(topic, p)): int(offset) + 1 for consumer, topic, p, offset in rows
-            }
-            cursor = connection.scalar(
-                select(relay.c.cursor).where(relay.c.topic == facts_topic(self._service))
-            )
-            unsent_receipts = connection.scalar(select(func.count()).select_from(receipt_outbox))
-            ready = connection.scalar(select(func.count()).select_from(parked).where(parked.c.ready))
-            overdue = connection.scalar(select(func.count()).select_from(deadlines).where(deadlines.c.marked))
-        head = self._store.head()
+            row = connection.execute(_LOOK, {"topic": facts_topic(self._service)}).one()
+        head, cursor, receipts, waking, rows = row
+        offsets = {(consumer, TopicPartition(topic, p)): offset + 1 for consumer, topic, p, _, offset in rows}
+        followed = {consumer: position for consumer, topic, _, position, _ in rows if topic == EVENTS}
         unread = {
             f"{consumer} {partition.topic}/{partition.partition}": behind
-            for consumer, partitions in self._read.items()
-            for partition in partitions
-            if (behind := ends[partition] - at.get((consumer, partition), 0)) > 0
+            for consumer, partition in self._read
+            if (behind := ends[partition] - offsets.get((consumer, partition), 0)) > 0
         }
+        lags = [head - followed.get(follower, 0) for follower in self._readers.followers]
         return {
             "head": head,
             "unread": unread,
-            "unsent_facts": head - int(cursor or 0),
-            "unsent_receipts": unsent_receipts,
-            "waking": int(ready or 0) + int(overdue or 0),
-            "unprojected": self.projection_lag(),
+            "unsent_facts": head - cursor,
+            "unsent_receipts": receipts,
+            "waking": waking,
+            "unprojected": max([self._readers.lag(), *lags]),
         }

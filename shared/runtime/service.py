@@ -25,7 +25,7 @@ from shared.eventstore.businessdate import business_day_reads
 from shared.eventstore.changes import Effect
 from shared.eventstore.execute import Executor
 from shared.eventstore.projection import Projection
-from shared.eventstore.projector import Projector
+from shared.eventstore.projector import Projector, projection_consumer
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.eventstore.store import StoreError
 from shared.intake.evidence import SealedIntake
@@ -40,7 +40,7 @@ from shared.messaging.receipts import ReceiptSender
 from shared.messaging.relay import Relay
 from shared.messaging.topics import facts_topic, intake_topic
 from shared.messaging.wakeup import WakeUp
-from shared.runtime.drain import Drain
+from shared.runtime.drain import Drain, Readers
 from shared.runtime.kernel_api import kernel_router
 from shared.runtime.migrate import migrate
 from shared.runtime.settings import ServiceSettings
@@ -70,7 +70,8 @@ class Parts:
         routers: its HTTP routes.
         loops: further loops of the worker role, by name.
         consumers: further batch consumers: (group, topics, worker).
-        lag: what further read models lack, for the drain state.
+        followers: consumers of its own event table besides its projections, for the drain state.
+        lag: tells what further read models lack, for the drain state.
         migrations: its Alembic folder.
     """
 
@@ -83,7 +84,8 @@ class Parts:
     migrations: Path
     loops: Callable[[Context], Mapping[str, Loop]] = lambda _context: {}
     consumers: Callable[[Context], Sequence[tuple[str, Sequence[str], Decide]]] = lambda _context: ()
-    lag: Callable[[Context], int] = lambda _context: 0
+    followers: Sequence[str] = ()
+    lag: Callable[[Context], Callable[[], int]] = lambda _context: lambda: 0
 
 
 @dataclass(slots=True)
@@ -131,7 +133,7 @@ async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequ
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    drain = Drain(service, context.store, context.engine, context.kafka, _readers(parts, service, context))
+    drain = Drain(service, context.engine, context.kafka, _readers(parts, service, context))
     loops = _loops(context, parts, roles, drain)
     log.info("service starts", extra={"roles": ",".join(roles), "port": settings.http_port})
     async with asyncio.TaskGroup() as group:
@@ -144,14 +146,15 @@ async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequ
     log.info("service stopped")
 
 
-def _readers(parts: Parts, service: str, context: Context) -> dict[str, list[str]]:
-    """The topics of each consumer, by the name of its position rows."""
-    readers = {group: list(topics) for group, topics, _ in parts.consumers(context)}
+def _readers(parts: Parts, service: str, context: Context) -> Readers:
+    """Who must have read what before nothing is under way."""
+    topics = {group: list(read) for group, read, _ in parts.consumers(context)}
     if parts.handlers is not None:
-        readers[f"{service}.intake"] = [intake_topic(service)]
+        topics[f"{service}.intake"] = [intake_topic(service)]
     if sources := _sources(parts, service):
-        readers[f"{service}.policies"] = [facts_topic(source) for source in sorted(sources)]
-    return readers
+        topics[f"{service}.policies"] = [facts_topic(source) for source in sorted(sources)]
+    followers = [projection_consumer(service, projection) for projection in parts.projections]
+    return Readers(topics, [*followers, *parts.followers], parts.lag(context))
 
 
 def _sources(parts: Parts, service: str) -> set[str]:
@@ -167,9 +170,8 @@ def _loops(context: Context, parts: Parts, roles: Sequence[str], drain: Drain) -
         relay = Relay(context.service, context.store, context.engine, context.kafka, context.wakeup)
         receipts = ReceiptSender(context.service, context.engine, context.kafka, context.wakeup)
         loops |= {"relay": relay.run, "receipts": receipts.run}
-    projector = Projector(context.service, context.store, context.engine, parts.projections)
-    drain.projection_lag = lambda: max(projector.lag(), parts.lag(context))
     if "projector" in roles and parts.projections:
+        projector = Projector(context.service, context.store, context.engine, parts.projections)
         loops["projector"] = _projector_loop(projector, context.wakeup)
     if "api" in roles:
         loops["api"] = _api_loop(context, parts, drain, roles)
@@ -224,8 +226,8 @@ def _api_loop(context: Context, parts: Parts, drain: Drain, roles: Sequence[str]
         state["stopped"] = {str(at): why for each in context.consumers for at, why in each.stopped.items()}
         return {"ready": state["database"] and state.get("assigned", True), **state}
 
-    async def drained() -> dict[str, Any]:
-        state = await drain.look()
+    async def drained(seconds: float) -> dict[str, Any]:
+        state = await drain.wait(seconds)
         stopped = {str(at): why for each in context.consumers for at, why in each.stopped.items()}
         return {**state, "stopped": stopped}
 

@@ -14,7 +14,8 @@ from zeren.stack.local import SERVICES
 from zeren.stack.supervisor import Progress, silent
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-POLL_SECONDS = 0.05
+WAIT_SECONDS = 2.0
+"""How long a service may wait before it says what is still under way."""
 DRAIN_SECONDS = 300.0
 COUNTS = ("unread", "unsent_facts", "unsent_receipts", "waking", "unprojected")
 
@@ -46,7 +47,11 @@ def wait_drained(local: Local, *, seconds: float = DRAIN_SECONDS, progress: Prog
     told = 0.0
     with ThreadPoolExecutor(len(SERVICES)) as pool:
         while True:
-            states = list(pool.map(lambda service: local.get(service, "/drain"), SERVICES))
+            states = list(
+                pool.map(
+                    lambda service: local.get(service, "/drain", params={"wait": WAIT_SECONDS}), SERVICES
+                )
+            )
             _must_run(states)
             heads = tuple(int(state["head"]) for state in states)
             drained = all(state["drained"] for state in states)
@@ -59,7 +64,6 @@ def wait_drained(local: Local, *, seconds: float = DRAIN_SECONDS, progress: Prog
             if not drained and now - told > 5:
                 told = now
                 progress(_under_way(states))
-            time.sleep(POLL_SECONDS)
 
 
 def _must_run(states: list[dict[str, Any]]) -> None:
