@@ -12,6 +12,8 @@ import string
 import subprocess
 import tomllib
 import uuid
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,20 +81,29 @@ def leads_everything(endpoint: KafkaEndpoint) -> bool:
     metadata = _metadata(endpoint)
     if metadata is None:
         return False
-    partitions = [
-        TopicPartition(name, number) for name, topic in metadata.topics.items() for number in topic.partitions
-    ]
-    if not partitions:
-        return True
+    counts = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+    return are_led(endpoint.admin(), counts)
+
+
+def are_led(admin: AdminClient, partitions: Mapping[str, int]) -> bool:
+    """Whether the leader of every partition of these topics (name to count) answers as such."""
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    wanted = dict.fromkeys(partitions, latest)
-    admin = endpoint.admin()  # Kept: the answers never come once their client is gone.
+    wanted = {TopicPartition(name, one): latest for name, count in partitions.items() for one in range(count)}
+    if not wanted:
+        return True
     try:
         for found in admin.list_offsets(wanted, request_timeout=ADMIN_SECONDS).values():
             found.result(ADMIN_SECONDS)
     except (KafkaException, TimeoutError):
+        _look_again(admin)
         return False
     return True
+
+
+def _look_again(admin: AdminClient) -> None:
+    """The client may go on asking the leader that it knew, which was none when the topic was new."""
+    with suppress(KafkaException):
+        admin.list_topics(timeout=ADMIN_SECONDS)
 
 
 def _metadata(endpoint: KafkaEndpoint) -> ClusterMetadata | None:

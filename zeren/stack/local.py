@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ from zeren.stack.provision import (
     InstitutionAccess,
     missing_topics,
     onboard_institution,
+    onboard_institutions,
     provision_kafka,
     provision_postgres,
 )
@@ -64,6 +65,11 @@ class Servers:
     def onboard(self, uscc: str) -> InstitutionAccess:
         """Give an institution its topic, principal and rights; see `onboard_institution`."""
         return onboard_institution(self.kafka, self.state.secret, uscc)
+
+    def onboard_all(self, usccs: Sequence[str]) -> dict[str, InstitutionAccess]:
+        """The same for many at once, by USCC."""
+        found = onboard_institutions(self.kafka, self.state.secret, usccs)
+        return {access.uscc: access for access in found}
 
     def service_environment(self, service: str, extra: Mapping[str, str]) -> dict[str, str]:
         """What `python -m services.<service>` reads; `extra` holds further names without the prefix.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -29,8 +29,9 @@ from confluent_kafka.admin import (
 from psycopg import sql
 
 from zeren.stack.errors import ProvisioningFailed
-from zeren.stack.kafka import SCRAM_ITERATIONS, KafkaEndpoint
+from zeren.stack.kafka import SCRAM_ITERATIONS, KafkaEndpoint, are_led
 from zeren.stack.postgres import PostgresEndpoint, PostgresLayout
+from zeren.stack.processes import wait_until
 from zeren.stack.rights import Rights, TopicSpec, read_rights, read_topics
 
 CALL_SECONDS = 30.0
@@ -115,6 +116,7 @@ def provision_topics(admin: AdminClient, topics: Iterable[TopicSpec]) -> None:
     if missing:
         new = [NewTopic(one.name, num_partitions=one.partitions, config=dict(one.config)) for one in missing]
         _await_all(admin.create_topics(new, request_timeout=CALL_SECONDS), KafkaError.TOPIC_ALREADY_EXISTS)
+        _await_leaders(admin, {one.name: one.partitions for one in missing})
     present = [topic for topic in wanted if topic.name in existing]
     for topic in present:
         found = len(existing[topic.name].partitions)
@@ -126,6 +128,16 @@ def provision_topics(admin: AdminClient, topics: Iterable[TopicSpec]) -> None:
                 "partitions never change: use a fresh cluster",
             )
     _correct_configs(admin, present)
+
+
+def _await_leaders(admin: AdminClient, partitions: dict[str, int]) -> None:
+    """A new partition refuses records until its leader is in office, a moment after its creation is answered."""
+    if not wait_until(lambda: are_led(admin, partitions), CALL_SECONDS):
+        names = ", ".join(partitions)
+        raise ProvisioningFailed(
+            f"新建主题 {CALL_SECONDS:g} 秒后仍不可用：{names}",
+            f"new topics aren't usable after {CALL_SECONDS:g} s: {names}",
+        )
 
 
 def _correct_configs(admin: AdminClient, topics: list[TopicSpec]) -> None:
@@ -202,31 +214,42 @@ def _exactly(binding: AclBinding) -> AclBindingFilter:
 
 
 def onboard_institution(endpoint: KafkaEndpoint, passwords: Passwords, uscc: str) -> InstitutionAccess:
-    """Give an institution its receipts topic, principal and rights; again, it changes and rotates nothing.
+    """`onboard_institutions` for one."""
+    return onboard_institutions(endpoint, passwords, [uscc])[0]
 
-    The password comes from `passwords`, which stores it before it is used, so that a crash in between loses
+
+def onboard_institutions(
+    endpoint: KafkaEndpoint, passwords: Passwords, usccs: Sequence[str]
+) -> list[InstitutionAccess]:
+    """Give institutions their receipts topics, principals and rights; again, it changes and rotates nothing.
+
+    The passwords come from `passwords`, which stores each before it is used, so that a crash in between loses
     nothing and a repetition returns the same.
 
     Raises:
-        ValueError: `uscc` hasn't the form of a unified social credit code.
+        ValueError: one hasn't the form of a unified social credit code.
         ProvisioningFailed: the cluster refused.
     """
-    receipts = read_topics().receipts_of(uscc)
-    principal, bindings = read_rights().institution(uscc)
-    password = passwords(f"kafka/{principal}")
+    topics, rights = read_topics(), read_rights()
+    receipts = {uscc: topics.receipts_of(uscc) for uscc in usccs}
+    granted = {uscc: rights.institution(uscc) for uscc in usccs}
+    users = {principal: passwords(f"kafka/{principal}") for principal, _ in granted.values()}
     admin = endpoint.admin()
-    provision_topics(admin, [receipts])
-    provision_users(admin, {principal: password})
-    _grant(admin, bindings)
-    return InstitutionAccess(
-        uscc=uscc,
-        bootstrap=endpoint.bootstrap,
-        user=principal,
-        password=password,
-        receipts_topic=receipts.name,
-        group_prefix=f"{principal}.",
-        security_protocol=endpoint.security_protocol,
-    )
+    provision_topics(admin, receipts.values())
+    provision_users(admin, users)
+    _grant(admin, [binding for _, bindings in granted.values() for binding in bindings])
+    return [
+        InstitutionAccess(
+            uscc=uscc,
+            bootstrap=endpoint.bootstrap,
+            user=principal,
+            password=users[principal],
+            receipts_topic=receipts[uscc].name,
+            group_prefix=f"{principal}.",
+            security_protocol=endpoint.security_protocol,
+        )
+        for uscc, (principal, _) in granted.items()
+    ]
 
 
 def missing_topics(endpoint: KafkaEndpoint) -> tuple[str, ...]:

@@ -32,11 +32,13 @@ from zeren.stack.processes import (
     marked,
     spawn,
     terminate,
+    wait_until,
 )
 from zeren.stack.state import HOST, StateFolder
 
 LARGEST_LOG_BYTES = 20_000_000
 LOG_TAIL_LINES = 15
+TAKE_OVER_SECONDS = 15.0
 # What a child may inherit; everything else, secrets of the caller included, is passed by name or not at all.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
 
@@ -168,11 +170,17 @@ class Supervisor:
         return identity
 
     def running(self, spec: ProcessSpec) -> ProcessIdentity | None:
-        """The process of this spec if it runs, was started by the same spec, and is ready."""
+        """The process of this spec if it was started by the same spec, and is ready.
+
+        One that isn't ready yet, since its starter was killed or the machine is busy, gets TAKE_OVER_SECONDS.
+        """
         record = self.record(spec.name)
-        if record is None or record.spec != spec.digest() or not is_alive(record.identity):
+        if record is None or record.spec != spec.digest():
             return None
-        return record.identity if spec.ready is None or spec.ready() else None
+        identity, ready = record.identity, spec.ready or (lambda: True)
+        seconds = min(TAKE_OVER_SECONDS, spec.ready_seconds)
+        decided = wait_until(lambda: not is_alive(identity) or ready(), seconds)
+        return identity if decided and is_alive(identity) else None
 
     def start_all(self, specs: Iterable[ProcessSpec]) -> None:
         """Start these, independent of one another, together; raises the first failure once all are done."""

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from zeren.stack import accounts
 from zeren.stack.accounts import (
     can_run,
     copy_programs,
@@ -53,6 +54,24 @@ def test_a_copy_of_the_programs_runs_alone(postgres_root):
     assert copy_programs(installed_programs()) == copy
     assert [path.name for path in postgres_root.iterdir() if path.name.startswith(".")] == []
     assert can_run(copy, unprivileged_account())
+
+
+def test_programs_that_the_account_cannot_reach_are_copied_not_opened_up(
+    postgres_root, tmp_path, monkeypatch
+):
+    """An installation in a private home stays private; the server runs from the copy."""
+    package = installed_programs().parents[1]
+    private = tmp_path / "private"
+    shutil.copytree(package / "pginstall", private / package.name / "pginstall")
+    shutil.copytree(package.with_name(f"{package.name}.libs"), private / f"{package.name}.libs")
+    private.chmod(0o700)
+    programs = private / package.name / "pginstall" / "bin"
+    monkeypatch.setattr(accounts, "installed_programs", lambda: programs)
+    account = unprivileged_account()
+    found = postgres_programs(account)
+    assert can_run(found, account)
+    assert found.is_relative_to(private if account is None else postgres_root)
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
 
 
 def test_an_own_folder_is_private(postgres_root):
