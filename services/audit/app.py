@@ -20,8 +20,6 @@ from services.audit.projections.catalogue import PROJECTIONS as LEDGER_PROJECTIO
 from services.audit.projections.projector import LedgerProjector
 from services.audit.settings import Settings
 from shared.contracts.audit import SERVICE
-from shared.contracts.fact import Encoded
-from shared.eventstore.changes import Effect
 from shared.messaging.consumer import Decide
 from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
@@ -36,9 +34,6 @@ def parts(settings: Settings) -> Parts:
     book = load_packages(settings.policy_folder)
     signer = _signer(settings)
 
-    def own_effects(fact: Encoded) -> Sequence[Effect]:
-        return list(effects(fact))
-
     def consumers(context: Context) -> Sequence[tuple[str, Sequence[str], Decide]]:
         open_ledger(context.engine, signer)
         return [(CONSUMER, LEDGERED, LedgerWorker(context.engine, signer, context.store.positions))]
@@ -50,8 +45,8 @@ def parts(settings: Settings) -> Parts:
             router.router(
                 context.executor,
                 context.engine,
-                book,
-                context.authenticate,
+                book=book,
+                authenticate=context.authenticate,
                 directory=names,
                 vkey=str(signer.vkey),
             ),
@@ -59,7 +54,7 @@ def parts(settings: Settings) -> Parts:
         ]
 
     return Parts(
-        effects=own_effects,
+        effects=effects,
         policies=SOURCES,
         handlers=None,
         parking_due=parking_due_by(book),

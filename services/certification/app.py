@@ -7,14 +7,12 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.certification import api
+from services.certification.api import router
 from services.certification.consumers import PROJECTIONS, SOURCES
 from services.certification.policies import effects
 from services.certification.settings import Settings
 from services.certification.submissions import handlers
 from shared.contracts.certification import SERVICE
-from shared.contracts.fact import Encoded
-from shared.eventstore.changes import Effect
 from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
 from shared.runtime.service import Context, Parts
@@ -24,14 +22,11 @@ def parts(settings: Settings) -> Parts:
     """What is certification's own."""
     book = load_packages(settings.policy_folder)
 
-    def own_effects(fact: Encoded) -> Sequence[Effect]:
-        return list(effects(fact))
-
     def routers(context: Context) -> Sequence[APIRouter]:
-        return [api.router(context.executor, context.engine, book, context.authenticate)]
+        return [router.router(context.executor, context.engine, book=book, authenticate=context.authenticate)]
 
     return Parts(
-        effects=own_effects,
+        effects=effects,
         policies=SOURCES,
         handlers=handlers(book),
         parking_due=parking_due_by(book),

@@ -26,7 +26,7 @@ from shared.contracts.enrolment import TraineeEnrolled, TrainingCompleted, Train
 from shared.contracts.fact import Fact, type_of
 from shared.contracts.intake import Reason
 from shared.eventstore.changes import Reads
-from shared.eventstore.desk import Draft, NotRead
+from shared.eventstore.desk import Draft, as_far_as_known
 from shared.identity import candidate_id, enrolment_id, institution_id
 from shared.intake.handling import Accepted, Handler, Handlers, Outcome, Parked, Submitted
 from shared.policy.book import PolicyBook
@@ -94,12 +94,13 @@ def _register(submitted: Registration, draft: Draft) -> Outcome:
 
 def _reads_results(submitted: Results, draft: Draft) -> Reads:
     streams = _streams(submitted.institution, submitted.data.lines)
-    try:
+
+    def verdicts() -> Reads:
         known = [draft.state(candidate, stream).registered for stream in streams]
-    except NotRead:
-        return Reads(streams=streams)
-    enrolments = [row.enrolment_id for row in known if row is not None]
-    return Reads(streams=streams, foreign=_named(enrolments, TrainingCompleted))
+        enrolments = [row.enrolment_id for row in known if row is not None]
+        return Reads(foreign=_named(enrolments, TrainingCompleted))
+
+    return as_far_as_known(Reads(streams=streams), verdicts)
 
 
 def _record(book: PolicyBook, submitted: Results, draft: Draft) -> Outcome:

@@ -14,8 +14,6 @@ from services.enrolment.policies import effects
 from services.enrolment.settings import Settings
 from services.enrolment.submissions import handlers
 from shared.contracts.enrolment import SERVICE
-from shared.contracts.fact import Encoded
-from shared.eventstore.changes import Effect
 from shared.policy.book import PolicyBook
 from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
@@ -28,15 +26,12 @@ def parts(settings: Settings) -> Parts:
     """What is enrolment's own."""
     book = load_packages(settings.policy_folder)
 
-    def own_effects(fact: Encoded) -> Sequence[Effect]:
-        return list(effects(fact))
-
     def routers(context: Context) -> Sequence[APIRouter]:
         resolve = PersonVault(context.vault).person_by_national_id
         return [_router(context, book), persons.router(context.authenticate, resolve)]
 
     return Parts(
-        effects=own_effects,
+        effects=effects,
         policies=SOURCES,
         handlers=handlers(book),
         parking_due=parking_due_by(book),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from services.enrolment.domain.names import CLASSES, KEYS, SESSIONS, class_approved, enrolled, roster, sheet
+from services.enrolment.domain.keys import CLASSES, KEYS, SESSIONS, class_approved, enrolled, roster, sheet
 from shared.contracts.enrolment import (
     AttendanceSheetRecorded,
     BusinessDayOpened,

@@ -17,7 +17,7 @@ from services.enrolment.domain.enrolment import (
     MinutesOverSession,
     enrolment,
 )
-from services.enrolment.domain.names import SESSIONS, class_approved, enrolled, roster, sheet
+from services.enrolment.domain.keys import SESSIONS, class_approved, enrolled, roster, sheet
 from services.enrolment.domain.training_class import training_class
 from shared import identity
 from shared.contracts import submission as sent

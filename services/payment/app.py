@@ -16,9 +16,8 @@ from services.payment.domain.published_policy import published_policy_id
 from services.payment.policies import PublishPackages, effects
 from services.payment.settings import Settings
 from services.payment.submissions import handlers
-from shared.contracts.fact import Encoded
 from shared.contracts.payment import SERVICE, PaymentBatchCreated, PaymentBatchReconciled
-from shared.eventstore.changes import Effect, Reads
+from shared.eventstore.changes import Reads
 from shared.eventstore.follower import Follower
 from shared.policy.book import PolicyBook
 from shared.policy.loading import load_packages
@@ -33,9 +32,6 @@ def parts(settings: Settings) -> Parts:
     """What is payment's own."""
     book = load_packages(settings.policy_folder)
 
-    def own_effects(fact: Encoded) -> Sequence[Effect]:
-        return list(effects(fact))
-
     def routers(context: Context) -> Sequence[APIRouter]:
         return [_router(context, book)]
 
@@ -43,7 +39,7 @@ def parts(settings: Settings) -> Parts:
         return {"bank": _bank_loop(context, settings.bank_folder), "packages": _package_loop(context, book)}
 
     return Parts(
-        effects=own_effects,
+        effects=effects,
         policies=SOURCES,
         handlers=handlers(book),
         parking_due=parking_due_by(book),

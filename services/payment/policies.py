@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -29,15 +28,13 @@ from shared.contracts.enrolment import (
     TraineeEnrolled,
     TrainingCompleted,
 )
-from shared.contracts.fact import Circumstances, Encoded, Envelope, Fact
+from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances, Encoded, Envelope, Fact
 from shared.contracts.payment import PaymentBatchCreated, PolicyPublished, SubsidyClaimed
 from shared.eventstore.businessdate import STREAM, business_day, business_day_reads
 from shared.eventstore.changes import Effect, KnowFact, Reads, Reserve, Wake
 from shared.eventstore.desk import Draft
 from shared.intake.keys import when_institution_key_registered
 from shared.policy.book import PolicyBook
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def effects(encoded: Encoded) -> Iterable[Effect]:
@@ -117,7 +114,7 @@ class PublishPackages:
                 businessdate=day,
                 actor="system:payment",
                 duty="SYSTEM",
-                region=package.content.region or "350000",
+                region=package.content.region or PROVINCE,
                 correlationid=stream,
                 causationid=stream,
                 traceparent="",

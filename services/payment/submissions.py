@@ -37,7 +37,7 @@ from shared.contracts.intake import Reason
 from shared.contracts.payment import SubsidyClaimed
 from shared.contracts.submission import ApplySubsidy, ConfirmPayments, PaymentLine
 from shared.eventstore.changes import Reads
-from shared.eventstore.desk import Draft, NotRead
+from shared.eventstore.desk import Draft, as_far_as_known
 from shared.identity import application_id, claim_id, entitlement_account_id, institution_id
 from shared.intake.handling import Accepted, Handler, Handlers, Outcome, Parked, Submitted
 from shared.policy.book import PolicyBook
@@ -102,17 +102,20 @@ def evidence_reads(draft: Draft, certificate_ids: Iterable[str]) -> Reads:
     """What `evidence_of` and `file_claim` look at for these certificates, as far as is known yet."""
     certificates = list(certificate_ids)
     wanted = Reads(foreign=frozenset((_CERTIFICATE, certificate) for certificate in certificates))
-    foreign: set[tuple[str, str]] = set()
-    accounts: set[str] = set()
-    try:
-        for certificate in certificates:
-            issued = draft.foreign("certification", CertificateIssued, certificate)
-            if issued is not None:
-                foreign |= {(kind, issued.data.enrolment_id) for kind in (_ENROLLED, _COMPLETED)}
-                accounts.add(entitlement_account_id(issued.data.person_id))
-    except NotRead:
-        return wanted
-    return wanted | Reads(foreign=frozenset(foreign), streams=frozenset(accounts))
+
+    def trainees() -> Reads:
+        issued = [
+            draft.foreign("certification", CertificateIssued, certificate) for certificate in certificates
+        ]
+        known = [fact.data for fact in issued if fact is not None]
+        return Reads(
+            foreign=frozenset(
+                (kind, data.enrolment_id) for data in known for kind in (_ENROLLED, _COMPLETED)
+            ),
+            streams=frozenset(entitlement_account_id(data.person_id) for data in known),
+        )
+
+    return as_far_as_known(wanted, trainees)
 
 
 def evidence_of(draft: Draft, certificate_id: str) -> Evidence | str:
@@ -233,13 +236,13 @@ def _apply(book: PolicyBook, submitted: Submitted[ApplySubsidy], draft: Draft) -
 def _receipt_reads(submitted: Submitted[ConfirmPayments], draft: Draft) -> Reads:
     batch_id = submitted.data.batch_id
     wanted = Reads(reservations=frozenset(((BATCHES, batch_id),)), streams=frozenset((batch_id,)))
-    try:
+
+    def claims() -> Reads:
         if draft.holder(BATCHES, batch_id) is None:
-            return wanted
-        claims = draft.state(payment_batch, batch_id).claims
-    except NotRead:
-        return wanted
-    return wanted | Reads(streams=frozenset(claims))
+            return Reads()
+        return Reads(streams=frozenset(draft.state(payment_batch, batch_id).claims))
+
+    return as_far_as_known(wanted, claims)
 
 
 def _confirm(submitted: Submitted[ConfirmPayments], draft: Draft) -> Outcome:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from shared.access.actor import Actor
-from shared.contracts.fact import Circumstances
+from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances
 from shared.contracts.intake import ActionRefused
 from shared.decider import Decider
 from shared.eventstore.businessdate import business_date, business_day_reads
@@ -26,7 +25,6 @@ from shared.eventstore.execute import Executor
 from shared.identity import derive_id
 from shared.refusal import Refusal
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 MAX_REFUSALS_A_DAY = 20
 """Refused attempts of one handler that are recorded a business date: a fact must not become a flood."""
 
@@ -57,6 +55,12 @@ class IdempotencyKeyReused(Refusal):
     code = "action.idempotency_key_reused"
 
 
+class NoDayOpen(Refusal):
+    """The first business day is not open: nothing can be decided."""
+
+    code = "businessday.not_open"
+
+
 @dataclass(frozen=True, slots=True)
 class Commanded:
     """One HTTP command under its circumstances.
@@ -71,10 +75,14 @@ class Commanded:
     now: datetime
 
     def given(self, draft: Draft, *, region: str, correlation: str, duty: str) -> Circumstances:
-        """The circumstances of a fact that this command leads to."""
+        """The circumstances of a fact that this command leads to. Raises: NoBusinessDayYet."""
+        return self.given_on(business_date(draft), region=region, correlation=correlation, duty=duty)
+
+    def given_on(self, day: date, *, region: str, correlation: str, duty: str) -> Circumstances:
+        """The same on a day of the command's own: only opening a day decides on another than the open one."""
         return Circumstances(
             occurredat=self.now.astimezone(SHANGHAI),
-            businessdate=business_date(draft),
+            businessdate=day,
             actor=self.actor.name,
             duty=duty,
             region=region,
@@ -167,5 +175,5 @@ def record_refusal(
     actor = commanded.actor
     stream = refused_actions_id(draft.service, actor, business_date(draft).isoformat())
     fact = ActionRefused(handler_id=actor.id, action=action, duty=duty, code=refusal.code, subject=subject)
-    given = commanded.given(draft, region="350000", correlation=stream, duty=duty)
+    given = commanded.given(draft, region=PROVINCE, correlation=stream, duty=duty)
     draft.execute(refused_actions, stream, RecordRefusal(fact), given)

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -68,6 +69,12 @@ class Envelope(msgspec.Struct, Generic[D], frozen=True, kw_only=True, gc=False):
     causationid: str
     traceparent: str
     data: D
+
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+"""The zone of `occurredat`."""
+PROVINCE = "350000"
+"""The region of what concerns no single authority: Fujian."""
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -41,6 +41,14 @@ class NotRead(LookupError):
         self.reads = reads
 
 
+def as_far_as_known(wanted: Reads, more: Callable[[], Reads]) -> Reads:
+    """`wanted`, and what follows from it once it has been read: for `reads` that need to look themselves."""
+    try:
+        return wanted | more()
+    except NotRead:
+        return wanted
+
+
 class Desk:
     """One batch's view. Owned by the executor; decisions see only drafts of it."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from shared.contracts.fact import Circumstances
+from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances
 from shared.contracts.intake import Reason, SubmissionAccepted, SubmissionIdReused, SubmissionQuarantined
 from shared.contracts.submission import SUBMISSIONS, Checked
 from shared.eventstore.businessdate import business_date, business_day_reads
@@ -29,8 +28,6 @@ from shared.intake.incoming import Attributed, Unattributable
 from shared.intake.receipt import PARKING, Give, Note, notes, quarantine_id, receipts, rejected, risk_id
 from shared.refusal import Refusal
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-PROVINCE = "350000"
 MAX_FACTS_NAMED = 200
 
 ParkingDue = Callable[[date], date]

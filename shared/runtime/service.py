@@ -23,6 +23,7 @@ from shared.businessday.adopt import OPENED, adopt, adopted_effects
 from shared.contracts.fact import Encoded
 from shared.eventstore.businessdate import business_day_reads
 from shared.eventstore.changes import Effect
+from shared.eventstore.desk import Effects
 from shared.eventstore.execute import Executor
 from shared.eventstore.projection import Projection
 from shared.eventstore.projector import Projector, projection_consumer
@@ -75,7 +76,7 @@ class Parts:
         migrations: its Alembic folder.
     """
 
-    effects: Callable[[Encoded], Sequence[Effect]]
+    effects: Effects
     policies: Mapping[str, Policies]
     handlers: Handlers | None
     parking_due: ParkingDue

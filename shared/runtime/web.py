@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from shared.contracts.codes.catalogue import CATALOGUE
+from shared.access.answers import problem, status_of
 from shared.eventstore.businessdate import NoBusinessDayYet
 from shared.eventstore.execute import WorkFailed
 from shared.eventstore.store import StoreError
@@ -17,36 +17,12 @@ from shared.refusal import Refusal
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_048_576
-UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
-TOO_LARGE, FAULT, UNAVAILABLE = 413, 500, 503
-_STATUS = {
-    "action.not_authenticated": UNAUTHENTICATED,
-    "action.duty_not_held": FORBIDDEN,
-    "claim.acted_already": FORBIDDEN,
-    "batch.payer_reviewed": FORBIDDEN,
-    "certificate.of_other_person": FORBIDDEN,
-    "action.idempotency_key_reused": CONFLICT,
-}
-
-
-def status_of(code: str) -> int:
-    """The HTTP status of a refusal: 401, 403, 404 for what is unknown, 409 for what is already so, else 422."""
-    if code in _STATUS:
-        return _STATUS[code]
-    if code.endswith((".unknown", "_unknown")):
-        return NOT_FOUND
-    return CONFLICT if "already" in code or code.endswith(("_used", "wrong_stage", "not_next")) else 422
-
-
-def refusal_body(code: str, field: str) -> dict[str, str]:
-    """What a refused caller reads."""
-    text = CATALOGUE.get(code)
-    return {"code": code, "zh": text.zh if text else code, "en": text.en if text else code, "field": field}
+CONFLICT, TOO_LARGE, FAULT, UNAVAILABLE = 409, 413, 500, 503
 
 
 def application(
     title: str, routers: Sequence[APIRouter], *, ready: Callable[[], Awaitable[dict[str, Any]]],
-    drained: Callable[[], Awaitable[dict[str, Any]]],
+    drained: Callable[[float], Awaitable[dict[str, Any]]],
 ) -> FastAPI:  # fmt: skip
     """The service's web application.
 
@@ -54,7 +30,7 @@ def application(
         title: the service's name, for OpenAPI.
         routers: the service's own.
         ready: why it may not be ready, for `/health/ready`; "ready" tells.
-        drained: what is still under way, for `/drain`; "drained" tells.
+        drained: what is still under way, for `/drain`, waiting so many seconds; "drained" tells.
     """
     app = FastAPI(title=f"Zeren {title}", version="1", docs_url="/docs", redoc_url=None)
     for router in routers:
@@ -64,32 +40,30 @@ def application(
     async def bounded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         length = request.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            return JSONResponse(refusal_body("request.too_large", ""), TOO_LARGE)
+            return JSONResponse(problem("request.too_large"), TOO_LARGE)
         return await call(request)
 
     @app.exception_handler(Refusal)
     async def refused(_request: Request, refusal: Refusal) -> JSONResponse:
-        return JSONResponse(refusal_body(refusal.code, refusal.field), status_of(refusal.code))
+        return JSONResponse(problem(refusal.code, refusal.field), status_of(refusal.code))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first.get("loc", ())[1:])
-        return JSONResponse(refusal_body("submission.invalid_field", field), 422)
+        return JSONResponse(problem("submission.invalid_field", field), 422)
 
     @app.exception_handler(StoreError)
     async def unavailable(_request: Request, error: StoreError) -> JSONResponse:
         log.warning("request not decided", extra={"why": str(error)})
-        return JSONResponse(
-            refusal_body("service.unavailable", ""), UNAVAILABLE, headers={"Retry-After": "1"}
-        )
+        return JSONResponse(problem("service.unavailable"), UNAVAILABLE, headers={"Retry-After": "1"})
 
     @app.exception_handler(WorkFailed)
     async def failed(_request: Request, error: WorkFailed) -> JSONResponse:
         if isinstance(error.__cause__, NoBusinessDayYet):
-            return JSONResponse(refusal_body("businessday.not_open", ""), CONFLICT)
+            return JSONResponse(problem("businessday.not_open"), CONFLICT)
         log.error("request failed", exc_info=error)
-        return JSONResponse(refusal_body("service.fault", ""), FAULT)
+        return JSONResponse(problem("service.fault"), FAULT)
 
     @app.get("/health/live")
     async def live() -> dict[str, bool]:
@@ -104,8 +78,11 @@ def application(
         return state
 
     @app.get("/drain")
-    async def drain() -> dict[str, Any]:
-        """What is still under way; opening a business day waits until nothing is."""
-        return await drained()
+    async def drain(wait: Annotated[float, Query(ge=0, le=30)] = 0) -> dict[str, Any]:
+        """What is still under way, at once or when nothing is any more, after at most `wait` seconds.
+
+        Opening a business day waits until nothing is, in any service.
+        """
+        return await drained(wait)
 
     return app

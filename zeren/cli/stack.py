@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,9 @@ def up(state_name: str, *, foreground: bool, bank_fail_every: int, first_day: da
     with whole.running_stack(state, progress=progress, bank_fail_every=bank_fail_every):
         _welcome(state, opened, progress)
         progress("运行中，按 Ctrl-C 全部停止 / running; Ctrl-C stops everything")
-        _watch(state, progress)
+        with suppress(KeyboardInterrupt):
+            _watch(state, progress)
+    progress("已全部停止 / everything is stopped")
 
 
 def _welcome(state: StateFolder, first_day: date, progress: Progress) -> None:

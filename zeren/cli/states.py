@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -63,8 +62,3 @@ def local(name: str | None) -> Iterator[Local]:
     """The services of the running stack."""
     with Local(running_state(name)) as client:
         yield client
-
-
-def shown_root() -> str:
-    """Where state folders lie, for messages."""
-    return os.fspath(state_root())

@@ -92,7 +92,7 @@ def _receipts(dataset: Dataset, received: Iterable[Row]) -> dict[str, Row]:
 
 
 def _receipt_name(row: Row) -> str:
-    """ "<USCC>/<submission id>", with "#n" for the nth body under the same id: the receipt's version says which."""
+    """`<USCC>/<submission id>`, with `#n` for the nth body under that id: the receipt's version says which."""
     stream = receipt_id(row["service"], row["institution"], row["submission_id"])
     version = next((n for n in range(1, MAX_ANSWERS) if fact_id(stream, n) == row["fact_id"]), 0)
     name = f"{row['institution']}/{row['submission_id']}"

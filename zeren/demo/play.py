@@ -65,7 +65,8 @@ class Play:
 
     def _register(self) -> None:
         dataset = self._dataset
-        offices = Offices(self._local, self._servers.onboard, institutions_folder(self._servers.state))
+        accesses = self._servers.onboard_all([one.uscc for one in dataset.organisations])
+        offices = Offices(self._local, accesses.__getitem__, institutions_folder(self._servers.state))
         register_all(offices, [(one, dataset.key_file(one.uscc)) for one in dataset.organisations])
         self._progress(f"登记 {len(dataset.organisations)} 家机构 / organisations registered")
         self._parties.connect(sorted({record.party for record in dataset.records}))

@@ -71,17 +71,10 @@ def demo(*, trainees: int, seed: int, as_json: bool, serve: bool, state_name: st
     每次都从头开始，原有演示数据会被删除 / Always afresh: an earlier demo's data is deleted.
     退出码 / exit codes: 0 与真值一致 equal to the truth, 1 不一致 different.
     """
-    return main(trainees, seed, as_json, serve, state_name=state_name)
+    return main(trainees=trainees, seed=seed, as_json=as_json, serve=serve, state_name=state_name)
 
 
-def main(  # the CLI's order
-    trainees: int,
-    seed: int,
-    as_json: bool,
-    serve: bool,
-    *,
-    state_name: str = STATE,
-) -> int:
+def main(*, trainees: int, seed: int, as_json: bool, serve: bool, state_name: str = STATE) -> int:
     """Runs the demo; 0 where everything equals the truth, else 1.
 
     Raises:

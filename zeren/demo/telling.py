@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -38,9 +38,11 @@ class Teller:
         self._console.print(text, soft_wrap=True, markup=False)
 
     def _table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A column named >… is aligned to the right. Folded in a narrow terminal, never cut: marks must show."""
         table = Table(title=title, title_justify="left", title_style="bold")
         for column in columns:
-            table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+            justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+            table.add_column(column.removeprefix(">"), justify=justify, overflow="fold")
         for row in rows:
             table.add_row(*map(str, row))
         self.line()
@@ -83,17 +85,16 @@ class Teller:
             f"重放申领 / replay of claim {claim['claim_id']}: {claim['state']}, {yuan(claim['paid_fen'])} "
             f"({told['total']} 个事实 / facts)"
         )
-        rows = [
-            (one["index"], one["fact"]["businessdate"], _title(one["fact"]["type"]), one["fact"]["duty"])
-            for one in told["facts"]
-        ]
-        columns = (">账本序号 / index", "业务日期 / date", "事实 / fact", "职责 / duty")
-        self._table("事实 / facts", columns, rows)
-        for trace in told["traces"]:
-            self._trace(trace)
-
-    def _trace(self, trace: Row) -> None:
         columns = (
+            "业务日期 / date",
+            "事实 / fact",
+            "职责 / duty",
+            ">个数 / facts",
+            "账本序号 / ledger indexes",
+        )
+        self._table("事实 / facts", columns, _grouped(told["facts"]))
+        columns = (
+            "决定 / decision",
             "规则 / rule",
             "依据 / source",
             "条文 / citation",
@@ -101,23 +102,8 @@ class Teller:
             ">金额",
             "标记 / marks",
         )
-        rows = []
-        for step in trace["steps"]:
-            policy = step["policy"] or {}
-            rows.append(
-                (
-                    step["rule"],
-                    policy.get("name", ""),
-                    policy.get("citation", ""),
-                    step["result"],
-                    _amount(step["amount_fen"]),
-                    " ".join(policy.get("marks", ())),
-                )
-            )
-        title = (
-            f"政策依据 / policy: {_title(trace['type'])} → {trace['result']} {_amount(trace['amount_fen'])}"
-        )
-        self._table(f"{title} {' '.join(trace['marks'])}", columns, rows)
+        steps = ((trace, step) for trace in told["traces"] for step in trace["steps"])
+        self._table("政策依据 / policy", columns, (_rule(trace, step) for trace, step in steps))
 
     def responsibility(self, told: Row) -> None:
         """Who answers for the claim."""
@@ -144,6 +130,29 @@ class Teller:
             "zeren worklist --handler h-accept-1",
         ):
             self.line(f"  .venv/bin/{command} --state {state}")
+
+
+def _grouped(facts: Iterable[Row]) -> Iterable[tuple[object, ...]]:
+    """A line for the same facts of one day."""
+    groups: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for one in facts:
+        fact = one["fact"]
+        groups[fact["businessdate"], _title(fact["type"]), fact["duty"]].append(one["index"])
+    for (day, title, duty), indexes in groups.items():
+        yield day, title, duty, len(indexes), ", ".join(map(str, indexes))
+
+
+def _rule(trace: Row, step: Row) -> tuple[str, ...]:
+    policy = step["policy"] or {}
+    return (
+        _title(trace["type"]),
+        step["rule"],
+        policy.get("name", ""),
+        policy.get("citation", ""),
+        step["result"],
+        _amount(step["amount_fen"]),
+        " ".join(policy.get("marks", ())),
+    )
 
 
 def _figures(row: Row) -> tuple[str, ...]:

@@ -70,28 +70,47 @@ async def send_and_wait(
     async with Mailbox(profile) as mailbox, Publisher({profile.uscc: profile}) as publisher:
         await mailbox.skip_to_end()
         await publisher.send([record for _, record in documents])
-        receipts: dict[str, Receipt] = {}
+        inbox = _Inbox()
         deadline = time.monotonic() + seconds
-        reader = asyncio.create_task(_collect(mailbox, receipts))
+        reader = asyncio.create_task(inbox.fill(mailbox))
         waiting: dict[tuple[str, str], Mapping[str, Any]] = {}
         try:
-            while open_ := [one for one in wanted if one.digest not in receipts]:
-                await asyncio.wait([reader], timeout=ASK_SECONDS)
-                if reader.done():
-                    reader.result()
-                open_ = [one for one in open_ if one.digest not in receipts]
+            while (open_ := inbox.lacks(wanted)) and time.monotonic() < deadline:
+                if await inbox.more(reader):
+                    continue
                 waiting = await asyncio.to_thread(_ask, parked, profile.uscc, open_)
-                settled = all((one.service, one.submission_id) in waiting for one in open_)
-                if settled or time.monotonic() >= deadline:
+                if all((one.service, one.submission_id) in waiting for one in inbox.lacks(wanted)):
                     break
         finally:
             reader.cancel()
-    return [_became(one, receipts, waiting) for one in wanted]
+            await asyncio.gather(reader, return_exceptions=True)
+    return [_became(one, inbox.receipts, waiting) for one in wanted]
 
 
-async def _collect(mailbox: Mailbox, receipts: dict[str, Receipt]) -> None:
-    async for receipt in mailbox.follow():
-        receipts[receipt.digest] = receipt
+class _Inbox:
+    """Receipts as they come, by the digest of what they answer."""
+
+    def __init__(self) -> None:
+        self.receipts: dict[str, Receipt] = {}
+        self._came = asyncio.Event()
+
+    async def fill(self, mailbox: Mailbox) -> None:
+        async for receipt in mailbox.follow():
+            self.receipts[receipt.digest] = receipt
+            self._came.set()
+
+    def lacks(self, wanted: Iterable[Wanted]) -> list[Wanted]:
+        return [one for one in wanted if one.digest not in self.receipts]
+
+    async def more(self, reader: asyncio.Task[None]) -> bool:
+        """Whether a receipt came within a second. Raises what the reader raised."""
+        self._came.clear()
+        looking = asyncio.create_task(self._came.wait())
+        await asyncio.wait({looking, reader}, timeout=ASK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        looking.cancel()
+        if reader.done():
+            reader.result()
+        return self._came.is_set()
 
 
 def _ask(parked: Parked, uscc: str, open_: Iterable[Wanted]) -> dict[tuple[str, str], Mapping[str, Any]]:

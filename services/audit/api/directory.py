@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel
 
+from services.audit.api.models import Duties
 from shared.access.actor import Actor
 from shared.access.bearer import require
 from shared.contracts.audit import SERVICE
@@ -31,14 +31,6 @@ class HandlerUnknown(Refusal):
     """The directory holds no such handler."""
 
     code = "handler.unknown"
-
-
-class Duties(BaseModel):
-    """What a handler's token may carry."""
-
-    handler_id: str
-    duties: list[str]
-    active: bool
 
 
 def router(

@@ -27,7 +27,7 @@ TilePath = Annotated[
 _BYTES: dict[int | str, dict[str, Any]] = {200: {"content": {OCTETS: {}}, "description": "二进制 / octets"}}
 
 
-def log_router(engine: Engine, vkey: str) -> APIRouter:
+def router(engine: Engine, vkey: str) -> APIRouter:
     """The routes under /log.
 
     Args:

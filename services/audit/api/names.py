@@ -7,6 +7,7 @@ from typing import Any
 from services.audit.domain.reading import RecordReading, readings, readings_id
 from shared.access.actor import Actor
 from shared.access.commands import Commanded
+from shared.contracts.fact import PROVINCE
 from shared.eventstore.businessdate import business_date, business_day_reads
 from shared.eventstore.changes import Reads
 from shared.eventstore.desk import Draft
@@ -14,7 +15,6 @@ from shared.eventstore.execute import Executor
 from shared.refusal import Refusal
 
 AUDITOR = "AUDITOR"
-PROVINCE = "350000"
 
 People = Callable[[Collection[str]], Mapping[str, tuple[str, str, str]]]
 """Handlers' ids to (name, post, organisation); unknown ones are left out."""

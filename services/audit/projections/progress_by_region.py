@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, Table, Text, select
 
 from services.audit.projections.projector import as_of
-from services.audit.projections.schema import Row, add_up, metadata
+from services.audit.projections.schema import metadata
 from shared.contracts.certification import CertificateIssued
 from shared.contracts.enrolment import TraineeEnrolled, TrainingCompleted
 from shared.contracts.fact import Envelope
 from shared.contracts.payment import ClaimRefused, SubsidyClaimed, SubsidyPaid
 from shared.eventstore.projection import Projected, Projection
+from shared.eventstore.upsert import Row, add_up
 from shared.policy.book import PolicyBook
 from shared.policy.describe import marks
 from shared.policy.refusals import UnknownRegion

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from services.audit.projections.claims import stands
-from services.audit.projections.schema import Row
 from shared.contracts.fact import UnknownFactType, decode
 from shared.contracts.trace import DecisionTrace, PolicyRef, TraceStep
+from shared.eventstore.upsert import Row
 from shared.policy.book import PolicyBook
 from shared.policy.describe import entry_rows, marks
 from shared.tlog.hashing import leaf_hash

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import Column, Connection, Date, Table, Text, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from services.certification.projections.schema import Row, metadata, upsert
+from services.certification.projections.schema import metadata
 from shared.contracts.certification import AssessmentBodyApproved
 from shared.eventstore.projection import Projected, Projection
+from shared.eventstore.upsert import Row, upsert
 
 approved_bodies = Table(
     "approved_bodies",

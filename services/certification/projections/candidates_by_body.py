@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, Index, Integer, Table, Text, select
 
-from services.certification.projections.schema import Row, metadata, upsert
+from services.certification.projections.schema import metadata
 from shared.contracts.certification import (
     AssessmentResultApproved,
     AssessmentResultRecorded,
@@ -15,6 +15,7 @@ from shared.contracts.certification import (
     CertificateIssued,
 )
 from shared.eventstore.projection import Projected, Projection
+from shared.eventstore.upsert import Row, upsert
 
 candidates_by_body = Table(
     "candidates_by_body",

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, Column, Connection, Date, Index, Table, Text, select
 
-from services.certification.projections.schema import Row, metadata, upsert
+from services.certification.projections.schema import metadata
 from shared.contracts.certification import CertificateIssued
 from shared.eventstore.projection import Projected, Projection
+from shared.eventstore.upsert import Row, upsert
 
 certificates_by_person = Table(
     "certificates_by_person",

@@ -6,24 +6,23 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from services.enrolment.api.edge import Asked, Dependency, Edge, circumstances
 from services.enrolment.api.models import (
-    After,
     ClassDecisions,
     ClassOutcomes,
     ClassPage,
     ClassState,
     ClassView,
     Limit,
-    RegionCode,
     UsccText,
     Worklist,
 )
-from services.enrolment.domain.names import CLASSES
+from services.enrolment.domain.keys import CLASSES
 from services.enrolment.domain.training_class import ApproveClass, ClassUnknown, training_class
 from services.enrolment.projections import classes_by_state
 from services.enrolment.projections.classes_by_state import APPLIED, Wanted
 from shared.access.commands import Commanded
+from shared.access.edge import Asked, Dependency, Edge, Reply
+from shared.access.fields import After, RegionCode
 from shared.eventstore.changes import Reads
 from shared.eventstore.desk import Draft
 
@@ -39,14 +38,14 @@ def add_commands(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
         class_ids = [str(class_id) for class_id in body.class_ids]
         await edge.demand(asked, CLASS_APPROVE, action="ApproveClass", subject=class_ids[0])
 
-        def decide(draft: Draft, commanded: Commanded) -> dict[str, Any]:
-            return {"outcomes": [_approve(draft, commanded, class_id) for class_id in class_ids]}
+        def decide(draft: Draft, commanded: Commanded) -> Reply:
+            return Reply({"outcomes": [_approve(draft, commanded, class_id) for class_id in class_ids]})
 
         needs = Reads(
             streams=frozenset(class_ids),
             reservations=frozenset((CLASSES, class_id) for class_id in class_ids),
         )
-        return await edge.run(asked, decide, needs=needs)
+        return await edge.run(asked, decide, lambda _draft: needs)
 
 
 def add_views(routes: APIRouter, edge: Edge, handler: Dependency) -> None:
@@ -104,6 +103,6 @@ def _approve(draft: Draft, commanded: Commanded, class_id: str) -> dict[str, Any
     if draft.holder(CLASSES, class_id) is None:
         return {"class_id": class_id, "outcome": "refused", "code": ClassUnknown.code, "facts": []}
     region = draft.state(training_class, class_id).region
-    given = circumstances(draft, commanded, region=region, correlation=class_id, duty=CLASS_APPROVE)
+    given = commanded.given(draft, region=region, correlation=class_id, duty=CLASS_APPROVE)
     facts = draft.execute(training_class, class_id, ApproveClass(class_id=class_id), given)
     return {"class_id": class_id, "outcome": "done" if facts else "already", "code": "", "facts": facts}

@@ -1,12 +1,12 @@
 """Organisations, their keys and payee accounts."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from services.enrolment.api.edge import Asked, Dependency, Edge, circumstances
 from services.enrolment.api.models import (
     InstitutionDetail,
     InstitutionPage,
@@ -14,6 +14,7 @@ from services.enrolment.api.models import (
     KeyView,
     Kind,
     Limit,
+    NewAccount,
     NewInstitution,
     NewKey,
     Registered,
@@ -21,19 +22,25 @@ from services.enrolment.api.models import (
 )
 from services.enrolment.domain import institution as organisations
 from services.enrolment.domain.institution import InstitutionUnknown, PayeeAccount, UsccInvalid, institution
-from services.enrolment.domain.names import KEYS
+from services.enrolment.domain.keys import KEYS
 from services.enrolment.projections import institutions as on_the_books
 from shared.access.commands import Commanded
+from shared.access.edge import Asked, Dependency, Edge, Reply
+from shared.contracts.fact import PROVINCE
 from shared.eventstore.desk import Draft
 from shared.identity import institution_id, is_uscc
 from shared.policy.book import PolicyBook
 
+RegisterAccount = Callable[[str, NewAccount], tuple[str, str]]
+"""(USCC, account) → (account id, commitment): the vault's step, the same answer for the same number."""
+
 REGISTRAR = "REGISTRAR"
-PROVINCE = "350000"
 MAX_KEYS = 50
 
 
-def add_commands(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
+def add_commands(
+    routes: APIRouter, edge: Edge, asked_by: Dependency, register_account: RegisterAccount
+) -> None:
     """Adds the registration of organisations and of further keys."""
 
     @routes.post("/institutions", response_model=Registered, tags=["institutions"])
@@ -47,10 +54,10 @@ def add_commands(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
             raise UsccInvalid("uscc")
         account = None
         if body.account is not None:
-            account_id, commitment = await asyncio.to_thread(edge.register_account, body.uscc, body.account)
+            account_id, commitment = await asyncio.to_thread(register_account, body.uscc, body.account)
             account = PayeeAccount(account_id=account_id, commitment=commitment)
 
-        def decide(draft: Draft, commanded: Commanded) -> dict[str, Any]:
+        def decide(draft: Draft, commanded: Commanded) -> Reply:
             facts = _register(draft, commanded, edge.book, body, account)
             return _registered(body.uscc, facts + _register_key(draft, commanded, body.uscc, body.key))
 
@@ -65,7 +72,7 @@ def add_commands(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
         """Registers a further signing key (duty REGISTRAR). The same again changes nothing."""
         await edge.demand(asked, REGISTRAR, action="RegisterKey", subject=institution_id(uscc))
 
-        def decide(draft: Draft, commanded: Commanded) -> dict[str, Any]:
+        def decide(draft: Draft, commanded: Commanded) -> Reply:
             return _registered(uscc, _register_key(draft, commanded, uscc, body))
 
         return await edge.run(asked, decide, body=uscc.encode() + asked.body)
@@ -109,7 +116,7 @@ def _register(
         region_known=body.region in {PROVINCE, *(region.code for region in book.regions())},
         account=account,
     )
-    given = circumstances(draft, commanded, region=body.region, correlation=stream, duty=REGISTRAR)
+    given = commanded.given(draft, region=body.region, correlation=stream, duty=REGISTRAR)
     return draft.execute(institution, stream, command, given)
 
 
@@ -125,9 +132,9 @@ def _register_key(draft: Draft, commanded: Commanded, uscc: str, key: NewKey) ->
         holder=draft.holder(KEYS, key.key_id),
     )
     region = known.region if known else PROVINCE
-    given = circumstances(draft, commanded, region=region, correlation=stream, duty=REGISTRAR)
+    given = commanded.given(draft, region=region, correlation=stream, duty=REGISTRAR)
     return draft.execute(institution, stream, command, given)
 
 
-def _registered(uscc: str, facts: list[str]) -> dict[str, Any]:
-    return {"uscc": uscc, "outcome": "done" if facts else "already", "facts": facts}
+def _registered(uscc: str, facts: list[str]) -> Reply:
+    return Reply({"uscc": uscc, "outcome": "done" if facts else "already", "facts": facts})

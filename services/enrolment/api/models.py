@@ -5,32 +5,20 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.identity import is_reference
+from shared.access.fields import Reference, RegionCode, example
 
 MAX_DECISIONS = 300
 MAX_PAGE = 100
 
 
-def _reference(text: str) -> str:
-    if not is_reference(text):
-        raise ValueError("not a plain reference")
-    return text
-
-
-Reference = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_reference)]
-RegionCode = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
 Day = date
 UsccText = Annotated[str, Field(min_length=18, max_length=18)]
+"""Of any characters: what is wrong with it is told by its own code."""
 Kind = Literal["TRAINING", "ASSESSMENT", "BANK"]
 ClassState = Literal["APPLIED", "APPROVED", "COMPLETED"]
-After = Annotated[int, Query(ge=0, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-
-
-def _example(**values: Any) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"example": values})
 
 
 _KEY: dict[str, Any] = {
@@ -42,21 +30,10 @@ _KEY: dict[str, Any] = {
 _ACCOUNT = {"number": "6222000000000000001", "holder": "福州某某培训学校", "bank": "某某银行福州支行"}
 
 
-class Problem(BaseModel):
-    """Why not: a permanent code with its texts, and the field at fault. No value is echoed."""
-
-    model_config = _example(code="class.unknown", zh="没有该班级", en="No such class", field="class_id")
-
-    code: str
-    zh: str
-    en: str
-    field: str
-
-
 class NewKey(BaseModel):
     """A signing key: Ed25519, base64url without padding; `valid_from` may lie before the registration."""
 
-    model_config = _example(**_KEY)
+    model_config = example(**_KEY)
 
     key_id: Reference
     public_key: Annotated[str, Field(min_length=1, max_length=64)]
@@ -67,7 +44,7 @@ class NewKey(BaseModel):
 class NewAccount(BaseModel):
     """The account to which an institution's claims are paid. Goes to the vault and nowhere else."""
 
-    model_config = _example(**_ACCOUNT)
+    model_config = example(**_ACCOUNT)
 
     number: Annotated[str, Field(min_length=6, max_length=40, pattern=r"^[0-9A-Za-z -]+$", repr=False)]
     holder: Annotated[str, Field(min_length=1, max_length=100, repr=False)]
@@ -77,7 +54,7 @@ class NewAccount(BaseModel):
 class NewInstitution(BaseModel):
     """An organisation with its first key; a training institution also with its payee account."""
 
-    model_config = _example(
+    model_config = example(
         uscc="52350100MJA0000017",
         name="福州某某培训学校",
         kind="TRAINING",
@@ -97,7 +74,7 @@ class NewInstitution(BaseModel):
 class Registered(BaseModel):
     """What the registration led to; `already` where everything was so before."""
 
-    model_config = _example(
+    model_config = example(
         uscc="52350100MJA0000017", outcome="done", facts=["0f6b3c1e-5c0e-5a53-9f0a-2f1f6f0c8a11"]
     )
 
@@ -106,10 +83,22 @@ class Registered(BaseModel):
     facts: list[str]
 
 
+class PersonSought(BaseModel):
+    """An ID number. Not logged, not echoed."""
+
+    national_id: Annotated[str, Field(min_length=18, max_length=18, repr=False)]
+
+
+class PersonFound(BaseModel):
+    """The person's random id."""
+
+    person_id: str
+
+
 class ClassDecisions(BaseModel):
     """A handler's decision (D3) on classes."""
 
-    model_config = _example(decision="approve", class_ids=["5d0f8f1c-3c52-5f0e-8e39-0b8a4ad0f3c1"])
+    model_config = example(decision="approve", class_ids=["5d0f8f1c-3c52-5f0e-8e39-0b8a4ad0f3c1"])
 
     decision: Literal["approve"]
     class_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_DECISIONS)]
@@ -127,7 +116,7 @@ class ClassOutcome(BaseModel):
 class ClassOutcomes(BaseModel):
     """An outcome a class, in the order of the request."""
 
-    model_config = _example(
+    model_config = example(
         outcomes=[
             {
                 "class_id": "5d0f8f1c-3c52-5f0e-8e39-0b8a4ad0f3c1",
@@ -144,7 +133,7 @@ class ClassOutcomes(BaseModel):
 class OpenDays(BaseModel):
     """Opens business days up to and with `through`; the very first request opens that one day."""
 
-    model_config = _example(through="2024-05-14")
+    model_config = example(through="2024-05-14")
 
     through: date
 
@@ -152,7 +141,7 @@ class OpenDays(BaseModel):
 class DaysOpened(BaseModel):
     """The business date now, and one fact for each day opened."""
 
-    model_config = _example(date="2024-05-14", facts=["0f6b3c1e-5c0e-5a53-9f0a-2f1f6f0c8a11"])
+    model_config = example(date="2024-05-14", facts=["0f6b3c1e-5c0e-5a53-9f0a-2f1f6f0c8a11"])
 
     date: Day
     facts: list[str]
@@ -161,7 +150,7 @@ class DaysOpened(BaseModel):
 class BusinessDay(BaseModel):
     """The business date and the day that opens next; both null before the first."""
 
-    model_config = _example(date="2024-05-14", next="2024-05-15")
+    model_config = example(date="2024-05-14", next="2024-05-15")
 
     date: Day | None
     next: Day | None
@@ -220,7 +209,7 @@ class InstitutionDetail(InstitutionView):
 class InstitutionPage(BaseModel):
     """Organisations by USCC; `next` is the `after` of the next page, null at the end."""
 
-    model_config = _example(items=[_INSTITUTION], next=None)
+    model_config = example(items=[_INSTITUTION], next=None)
 
     items: list[InstitutionView]
     next: str | None
@@ -276,7 +265,7 @@ class ClassView(BaseModel):
 class ClassPage(BaseModel):
     """Classes in the order of their applications; `next` is the `after` of the next page, null at the end."""
 
-    model_config = _example(items=[_CLASS], next=17)
+    model_config = example(items=[_CLASS], next=17)
 
     items: list[ClassView]
     next: int | None
@@ -288,7 +277,7 @@ class Worklist(BaseModel):
     `waiting` counts all of them by region; `next` is the `after` of the next page, null at the end.
     """
 
-    model_config = _example(
+    model_config = example(
         duty="D3", waiting={"350100": 1}, items=[{**_CLASS, "state": "APPLIED"}], next=None
     )
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
 
+from services.enrolment.api.models import PersonFound, PersonSought
 from shared.access.actor import Actor
 from shared.access.bearer import require
 from shared.contracts.enrolment import SERVICE
@@ -22,18 +22,6 @@ class PersonUnknown(Refusal):
     """Nobody of this ID number has been enrolled."""
 
     code = "person.unknown"
-
-
-class PersonSought(BaseModel):
-    """An ID number. Not logged, not echoed."""
-
-    national_id: Annotated[str, Field(min_length=18, max_length=18, repr=False)]
-
-
-class PersonFound(BaseModel):
-    """The person's random id."""
-
-    person_id: str
 
 
 def router(authenticate: Callable[..., Any], resolve: ResolvePerson) -> APIRouter:

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 from sqlalchemy import Engine
 
 from services.enrolment.api import business_days, classes, institutions
-from services.enrolment.api.edge import Dependency, Edge, RefusingRoute, RegisterAccount, asked_by, handler_by
-from services.enrolment.api.models import Problem
+from services.enrolment.api.institutions import RegisterAccount
+from shared.access.answers import PROBLEMS
+from shared.access.edge import Dependency, Edge, asked_by, handler_by
 from shared.eventstore.execute import Executor
 from shared.policy.book import PolicyBook
 
@@ -30,13 +31,10 @@ def router(
         authenticate: a FastAPI dependency that answers the `Actor`, or refuses with 401.
         register_account: puts an institution's account into the vault, see `RegisterAccount`.
     """
-    edge = Edge(executor, engine, book, register_account)
+    edge = Edge(executor, engine, book)
     asked, handler = asked_by(authenticate), handler_by(authenticate)
-    routes = APIRouter(
-        route_class=RefusingRoute,
-        responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)},
-    )
-    institutions.add_commands(routes, edge, asked)
+    routes = APIRouter(responses=PROBLEMS)
+    institutions.add_commands(routes, edge, asked, register_account)
     institutions.add_views(routes, edge, handler)
     classes.add_commands(routes, edge, asked)
     classes.add_views(routes, edge, handler)

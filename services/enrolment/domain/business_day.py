@@ -13,12 +13,6 @@ MAX_DAYS = 400
 """Days that one request may open: a year and a little."""
 
 
-class NoDayOpen(Refusal):
-    """Nothing can be decided before the first business day is open."""
-
-    code = "businessday.not_open"
-
-
 class TooManyDays(Refusal):
     """More than `MAX_DAYS` at once."""
 

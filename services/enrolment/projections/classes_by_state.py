@@ -8,7 +8,7 @@ from datetime import date
 
 from sqlalchemy import BigInteger, Column, Connection, Date, Index, Integer, Table, Text, Uuid, func, select
 
-from services.enrolment.projections.schema import metadata, upsert
+from services.enrolment.projections.schema import metadata
 from shared.contracts.enrolment import (
     AttendanceSheetRecorded,
     ClassApplied,
@@ -17,6 +17,7 @@ from shared.contracts.enrolment import (
     TraineeEnrolled,
 )
 from shared.eventstore.projection import Projected, Projection
+from shared.eventstore.upsert import upsert
 
 APPLIED, APPROVED, COMPLETED = "APPLIED", "APPROVED", "COMPLETED"
 

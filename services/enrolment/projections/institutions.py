@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, DateTime, Index, Table, Text, select
 
-from services.enrolment.projections.schema import Row, metadata, upsert
+from services.enrolment.projections.schema import metadata
 from shared.contracts.enrolment import InstitutionKeyRegistered, InstitutionRegistered, PayeeAccountRegistered
 from shared.eventstore.projection import Projected, Projection
+from shared.eventstore.upsert import Row, upsert
 
 institutions = Table(
     "institutions",

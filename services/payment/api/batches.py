@@ -5,10 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from services.payment.api.decisions import outcome
-from services.payment.api.edge import Asked, Dependency, Edge, Reply, record, refused
+from services.payment.api.decisions import outcome, record
 from services.payment.api.models import (
-    After,
     BatchCreated,
     BatchPage,
     BatchView,
@@ -24,7 +22,9 @@ from services.payment.domain.refusals import UnknownClaim
 from services.payment.domain.rules import DUTY
 from services.payment.projections.batches import payment_batches
 from shared.access.actor import Actor
-from shared.access.commands import Commanded, DutyNotHeld
+from shared.access.commands import Commanded
+from shared.access.edge import Asked, Dependency, Edge, Reply, refuse_duty, refused
+from shared.access.fields import After
 from shared.contracts.enrolment import InstitutionRegistered
 from shared.contracts.fact import type_of
 from shared.eventstore.changes import Reads
@@ -54,7 +54,7 @@ def add_routes(routes: APIRouter, edge: Edge, asked_by: Dependency, handler: Dep
         attempt recorded. With no claim left there is no batch (409).
         """
         batch = _Batch(body)
-        return await edge.run(asked, batch.needs, batch.decide)
+        return await edge.run(asked, batch.decide, batch.needs)
 
     @routes.get("/payment-batches", dependencies=[Depends(handler)])
     async def list_batches(region: WantedRegion = "", after: After = 0, limit: Limit = 50) -> BatchPage:
@@ -86,9 +86,7 @@ class _Batch:
     def decide(self, draft: Draft, commanded: Commanded) -> Reply:
         actor, body = commanded.actor, self.body
         if actor.kind != "handler" or PAY not in actor.duties:
-            refusal = DutyNotHeld()
-            record(draft, commanded, refusal, action=NAME, duty=PAY, subject=self.claim_ids[0])
-            return refused(refusal.code)
+            return refuse_duty(draft, commanded, action=NAME, duty=PAY, subject=self.claim_ids[0])
         bank = draft.foreign("enrolment", InstitutionRegistered, institution_id(body.bank))
         if bank is None or bank.data.kind != "BANK":
             raise BankUnknown("bank")
@@ -104,7 +102,7 @@ class _Batch:
         given = commanded.given(draft, region=body.region, correlation=batch_id, duty=PAY)
         facts = draft.execute(payment_batch, batch_id, create, given)
         answer = {"batch_id": batch_id, "region": body.region, "bank": body.bank, "total_fen": total}
-        return Reply(201, answer | {"total": yuan(total), "facts": facts, "outcomes": outcomes})
+        return Reply(answer | {"total": yuan(total), "facts": facts, "outcomes": outcomes}, 201)
 
     def _order(self, draft: Draft, commanded: Commanded, batch_id: str, claim_id: str) -> dict[str, Any]:
         actor: Actor = commanded.actor

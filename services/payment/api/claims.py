@@ -1,6 +1,7 @@
 """Claims: filed by persons, looked at by those entitled to."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from typing import Annotated, Any
@@ -9,15 +10,14 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Depends, Response
 
-from services.payment.api.edge import Asked, Dependency, Edge, Reply, as_far_as_known, refused
 from services.payment.api.models import (
     ActView,
-    After,
     ClaimDetail,
     ClaimFiled,
     ClaimPage,
     ClaimView,
     Limit,
+    NewAccount,
     NewClaim,
     WaitingClaim,
     WantedClaimant,
@@ -30,17 +30,23 @@ from services.payment.domain.refusals import UnknownClaim
 from services.payment.domain.rules import DUTY, SEPARATED, next_step
 from services.payment.projections import claims_by_stage
 from services.payment.projections.claims_by_stage import Awaiting, Wanted
-from services.payment.projections.schema import Row
 from services.payment.submissions import Application, Filed, evidence_of, evidence_reads, file_claim
 from shared.access.actor import Actor
 from shared.access.commands import Commanded, DutyNotHeld
+from shared.access.edge import Asked, Dependency, Edge, Reply, refused
+from shared.access.fields import After
 from shared.eventstore.changes import Reads
-from shared.eventstore.desk import Draft
+from shared.eventstore.desk import Draft, as_far_as_known
+from shared.eventstore.upsert import Row
 from shared.identity import application_id, claim_id
 from shared.money import yuan
 from shared.policy.book import PolicyBook
 from shared.policy.describe import marks
 from shared.refusal import Refusal
+
+RegisterAccount = Callable[[str, NewAccount], str]
+"""(person id, account) → the vault's account id; the same for the same person and number, or a repetition of
+the request would be another request. Blocks; called in a thread before the claim is decided."""
 
 LINE = 1
 """A person's application has one line."""
@@ -61,7 +67,9 @@ class CertificateUnknown(Refusal):
     code = "claim.certificate_unknown"
 
 
-def add_commands(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
+def add_commands(
+    routes: APIRouter, edge: Edge, asked_by: Dependency, register_account: RegisterAccount
+) -> None:
     """A person's own claim."""
 
     @routes.post(
@@ -75,7 +83,7 @@ def add_commands(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
         """
         if asked.actor.kind != "person":
             raise DutyNotHeld
-        account = await asyncio.to_thread(edge.register_account, asked.actor.id, body.account)
+        account = await asyncio.to_thread(register_account, asked.actor.id, body.account)
         # The account's number may stand nowhere but in the vault, not even hashed with the request.
         plain = body.model_dump_json(exclude={"account"}).encode()
         application = Application(
@@ -88,8 +96,8 @@ def add_commands(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
         certificate = str(body.certificate_id)
         return await edge.run(
             asked,
-            partial(_needs, application, certificate),
             partial(_file, edge.book, application, certificate),
+            partial(_needs, application, certificate),
             body=plain + account.encode(),
         )
 
@@ -108,7 +116,7 @@ def _file(
     filed = file_claim(draft, book, application, evidence, partial(commanded.given, draft))
     if filed.taken:
         return refused(ALREADY_USED, "certificate_id", claim_id=filed.claim_id)
-    return Reply(201 if filed.facts else 200, _filed(filed))
+    return Reply(_filed(filed), 201 if filed.facts else 200)
 
 
 def _filed(filed: Filed) -> dict[str, Any]:

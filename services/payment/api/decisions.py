@@ -5,21 +5,21 @@ from typing import Annotated, Any, assert_never
 
 from fastapi import APIRouter, Depends, Response
 
-from services.payment.api.edge import Asked, Dependency, Edge, Reply, as_far_as_known, record, refused
 from services.payment.api.models import Action, Decisions, Outcomes
 from services.payment.domain.claim import Accept, Approve, Command, Publicise, RecordReview, Refuse, claim
 from services.payment.domain.claim_state import Claim
 from services.payment.domain.entitlement_account import Release, entitlement_account
 from services.payment.domain.keys import CLAIMS
-from services.payment.domain.refusals import ReasonRequired, UnknownClaim
+from services.payment.domain.refusals import ActedAlready, PayerReviewed, ReasonRequired, UnknownClaim
 from services.payment.domain.rules import DUTY, notice_closes_on, refusing_step
 from shared.access.actor import Actor
-from shared.access.commands import Commanded, DutyNotHeld
+from shared.access.commands import Commanded, DutyNotHeld, record_refusal
+from shared.access.edge import Asked, Dependency, Edge, Reply, refuse_duty
 from shared.contracts.codes.catalogue import CATALOGUE
 from shared.contracts.fact import Circumstances
 from shared.eventstore.businessdate import business_date
 from shared.eventstore.changes import Reads
-from shared.eventstore.desk import Draft
+from shared.eventstore.desk import Draft, as_far_as_known
 from shared.identity import derive_id, entitlement_account_id
 from shared.policy.book import PolicyBook
 from shared.policy.rules import Procedure
@@ -41,6 +41,7 @@ _NAME: dict[Action, str] = {
     "refuse": "RefuseClaim",
 }
 _REFUSING = ("ACCEPT", "FIRST_REVIEW", "RE_REVIEW", "APPROVE")
+_RECORDED = (DutyNotHeld, ActedAlready, PayerReviewed)
 
 
 def add_routes(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
@@ -55,7 +56,7 @@ def add_routes(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
         may not do another, public notice excepted; such an attempt is refused and recorded.
         """
         many = _Many(body, edge.book)
-        return await edge.run(asked, many.needs, many.decide)
+        return await edge.run(asked, many.decide, many.needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,11 @@ class _Many:
     def decide(self, draft: Draft, commanded: Commanded) -> Reply:
         duties = self._duties()
         if not _holds(commanded.actor, *duties):
-            refusal, subject = DutyNotHeld("action"), self.claim_ids[0]
-            record(draft, commanded, refusal, action=self.name, duty=duties[0], subject=subject)
-            return refused(refusal.code, refusal.field)
+            subject = self.claim_ids[0]
+            return refuse_duty(
+                draft, commanded, action=self.name, duty=duties[0], subject=subject, field="action"
+            )
         return Reply(
-            200,
             {
                 "outcomes": [
                     self._outcome(draft, commanded, str(one.claim_id), tuple(one.reasons))
@@ -181,6 +182,14 @@ def _release(draft: Draft, state: Claim, given: Circumstances) -> list[str]:
         level=state.level,
     )
     return draft.execute(entitlement_account, entitlement_account_id(state.person_id), release, given)
+
+
+def record(
+    draft: Draft, commanded: Commanded, refusal: Refusal, *, action: str, duty: str, subject: str
+) -> None:
+    """Stages the fact of a refused attempt (R63), where the refusal is one of duty or of its separation."""
+    if isinstance(refusal, _RECORDED):
+        record_refusal(draft, commanded, refusal, action=action, duty=duty, subject=subject)
 
 
 def outcome(claim_id: str, code: str, facts: list[str]) -> dict[str, Any]:

@@ -5,26 +5,17 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.payment.domain.claim_state import Stage
 from services.payment.domain.payment_batch import MAX_CLAIMS
-from shared.identity import is_reference
+from shared.access.answers import Problem
+from shared.access.fields import Reference, RegionCode, UsccText, example
 
 MAX_PAGE = 200
 
 
-def _reference(text: str) -> str:
-    if not is_reference(text):
-        raise ValueError("not a plain reference")
-    return text
-
-
-Reference = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_reference)]
-RegionCode = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
-UsccText = Annotated[str, Field(pattern="^[0-9A-Z]{18}$")]
 Action = Literal["accept", "first_review", "re_review", "publicise", "approve", "refuse"]
-After = Annotated[int, Query(ge=0, description="上一页的 next / `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="本页至多多少条 / at most so many items")]
 WantedStage = Annotated[Stage | None, Query(description="环节 / stage")]
 WantedRegion = Annotated[str, Query(pattern="^([0-9]{6})?$", description="区域代码 / region")]
@@ -32,21 +23,6 @@ WantedClaimant = Annotated[str, Query(max_length=64, description="申领人编�
 
 _CLAIM_ID = "9d0f2a4c-36d4-5f3e-9c55-0f6f3d2b7a10"
 _FACT_ID = "6d1f2f0e-4c39-5a52-9a26-3f0d0b3d8f11"
-
-
-def _example(**values: Any) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"example": values})
-
-
-class Problem(BaseModel):
-    """Why not: a permanent code with its texts, and the field at fault. No value is echoed."""
-
-    model_config = _example(code="claim.unknown", zh="没有该申领", en="No such claim", field="claim_id")
-
-    code: str
-    zh: str
-    en: str
-    field: str
 
 
 class NewAccount(BaseModel):
@@ -62,7 +38,7 @@ class NewAccount(BaseModel):
 class NewClaim(BaseModel):
     """A person's claim on their own certificate."""
 
-    model_config = _example(
+    model_config = example(
         application_ref="SQ-2024-001",
         certificate_id="3d5f6d5e-3f0e-5a1c-9a3f-1f7b8c0d2e11",
         account={"number": "6222000000000000001", "holder": "某某", "bank": "某某银行厦门支行"},
@@ -76,7 +52,7 @@ class NewClaim(BaseModel):
 class ClaimFiled(BaseModel):
     """`already`: this application was filed before. `marks` belong to the amount: never leave them out."""
 
-    model_config = _example(
+    model_config = example(
         claim_id=_CLAIM_ID,
         outcome="done",
         computed_fen=84000,
@@ -107,7 +83,7 @@ class ClaimDecision(BaseModel):
 class Decisions(BaseModel):
     """One action on many claims, each decided for itself."""
 
-    model_config = _example(action="accept", claims=[{"claim_id": _CLAIM_ID}])
+    model_config = example(action="accept", claims=[{"claim_id": _CLAIM_ID}])
 
     action: Action
     claims: list[ClaimDecision] = Field(min_length=1, max_length=MAX_CLAIMS)
@@ -125,7 +101,7 @@ class ClaimOutcome(BaseModel):
 class Outcomes(BaseModel):
     """In the order of the request."""
 
-    model_config = _example(
+    model_config = example(
         outcomes=[{"claim_id": _CLAIM_ID, "outcome": "done", "code": "", "facts": [_FACT_ID]}]
     )
 
@@ -135,7 +111,7 @@ class Outcomes(BaseModel):
 class NewBatch(BaseModel):
     """A payment batch: approved claims of one region, to be paid by one bank."""
 
-    model_config = _example(region="350200", bank="91350100MA2YBANK07", claims=[_CLAIM_ID])
+    model_config = example(region="350200", bank="91350100MA2YBANK07", claims=[_CLAIM_ID])
 
     region: RegionCode
     bank: UsccText
@@ -145,7 +121,7 @@ class NewBatch(BaseModel):
 class BatchCreated(BaseModel):
     """The batch holds the claims whose outcome is `done`; the others stay where they are."""
 
-    model_config = _example(
+    model_config = example(
         batch_id="a3c5a7f4-57b8-5a29-8a2e-2f3c7f6f0b21",
         region="350200",
         bank="91350100MA2YBANK07",
@@ -167,7 +143,7 @@ class BatchCreated(BaseModel):
 class NoBatch(Problem):
     """No claim of the request may be paid by the caller; each outcome says why."""
 
-    model_config = _example(
+    model_config = example(
         code="batch.empty",
         zh="批次没有申领",
         en="The batch holds no claim",
@@ -290,7 +266,7 @@ class ClaimDetail(ClaimView):
 class ClaimPage(BaseModel):
     """Claims in the order of filing; `next` is the `after` of the next page, null at the end."""
 
-    model_config = _example(items=[_CLAIM], next=None, as_of=5120)
+    model_config = example(items=[_CLAIM], next=None, as_of=5120)
 
     items: list[ClaimView]
     next: int | None
@@ -311,7 +287,7 @@ class WaitingClaim(ClaimView):
 class Worklist(BaseModel):
     """What waits for the caller's duties, without claims on which another person must act."""
 
-    model_config = _example(
+    model_config = example(
         business_date="2024-06-07",
         items=[{**_CLAIM, "step": "APPROVE", "duty": "D12", "ready": False}],
         next=None,
@@ -362,7 +338,7 @@ class BatchView(BaseModel):
 class BatchPage(BaseModel):
     """Batches in the order of their making; `next` is the `after` of the next page, null at the end."""
 
-    model_config = _example(items=[_BATCH], next=None)
+    model_config = example(items=[_BATCH], next=None)
 
     items: list[BatchView]
     next: int | None

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 from sqlalchemy import Engine
 
 from services.payment.api import batches, claims, decisions
-from services.payment.api.edge import Dependency, Edge, RefusingRoute, RegisterAccount, asked_by, handler_by
-from services.payment.api.models import Problem
+from services.payment.api.claims import RegisterAccount
+from shared.access.answers import PROBLEMS
+from shared.access.edge import Dependency, Edge, asked_by, handler_by
 from shared.contracts.payment import SERVICE
 from shared.eventstore.execute import Executor
 from shared.policy.book import PolicyBook
@@ -31,14 +32,10 @@ def router(
         authenticate: a FastAPI dependency that answers the `Actor`, or refuses with 401.
         register_account: puts a person's account into the vault, see `RegisterAccount`.
     """
-    edge = Edge(executor, engine, book, register_account)
-    asked, handler = asked_by(authenticate), handler_by(authenticate)
-    routes = APIRouter(
-        route_class=RefusingRoute,
-        responses={status: {"model": Problem} for status in (401, 403, 404, 409, 422)},
-        tags=[SERVICE],
-    )
-    claims.add_commands(routes, edge, asked)
+    edge = Edge(executor, engine, book)
+    asked, handler = asked_by(authenticate), handler_by(authenticate, with_duty=True)
+    routes = APIRouter(responses=PROBLEMS, tags=[SERVICE])
+    claims.add_commands(routes, edge, asked, register_account)
     decisions.add_routes(routes, edge, asked)
     claims.add_views(routes, edge, authenticate)
     claims.add_worklist(routes, edge, handler)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, Column, Connection, Date, Index, Integer, Table, Text, select
 
-from services.payment.projections.schema import Row, metadata, upsert
+from services.payment.projections.schema import metadata
 from shared.contracts.payment import PaymentBatchCreated, PaymentBatchReconciled
 from shared.eventstore.projection import Projected, Projection
+from shared.eventstore.upsert import Row, upsert
 
 batches = Table(
     "batches",

@@ -24,7 +24,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from services.payment.projections.schema import Row, metadata, upsert
+from services.payment.projections.schema import metadata
 from shared.contracts.fact import Envelope
 from shared.contracts.payment import (
     ClaimAccepted,
@@ -38,6 +38,7 @@ from shared.contracts.payment import (
     SubsidyPaid,
 )
 from shared.eventstore.projection import Projected, Projection
+from shared.eventstore.upsert import Row, upsert
 
 claims_by_stage = Table(
     "claims_by_stage",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Thread
-from typing import Annotated, Any
+from typing import Annotated
 
 import uvicorn
 from fastapi import FastAPI, Header
@@ -21,8 +21,9 @@ from shared.access.commands import ActionNotAuthenticated
 from shared.eventstore.businessdate import business_day_reads
 from shared.eventstore.execute import Executor
 from shared.eventstore.sql import SqlStore
-from shared.runtime.web import application
-from tests.component.audit.story import BOOK, LI_NA
+from shared.testing.web import mounted
+from tests.book import BOOK
+from tests.component.audit.story import LI_NA
 
 ASKED: list[tuple[str, Collection[str]]] = []
 """What the vault was asked for."""
@@ -51,12 +52,8 @@ def audit_app(engine: Engine, vkey: str) -> FastAPI:
     """The application as a service mounts it."""
     executor = Executor("audit", SqlStore(engine), effects, always=business_day_reads())
     directory = Directory(_people, _persons)
-    routes = router(executor, engine, BOOK, _authenticate, directory=directory, vkey=vkey)
-
-    async def state() -> dict[str, Any]:
-        return {"ready": True, "drained": True}
-
-    return application("audit", [routes], ready=state, drained=state)
+    routes = router(executor, engine, book=BOOK, authenticate=_authenticate, directory=directory, vkey=vkey)
+    return mounted("audit", routes)
 
 
 @contextmanager

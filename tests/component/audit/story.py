@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -35,10 +34,9 @@ from shared.identity import (
     session_id,
 )
 from shared.messaging.topics import FactHeaders, facts_topic, partition_of
-from shared.policy.loading import load_packages
 from shared.policy.standards import ClaimFacts
+from tests.book import BOOK
 
-BOOK = load_packages(Path(__file__).resolve().parents[3] / "policy")
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 INCARNATION = "0b6c7e5a-54f4-4a25-8f21-6f1a5be0a0aa"
 

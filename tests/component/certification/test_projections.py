@@ -12,7 +12,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy import Engine, create_engine, select
 
-from services.certification.api import router
+from services.certification.api.router import router
 from services.certification.policies import effects
 from services.certification.projections import (
     approved_bodies,
@@ -26,7 +26,8 @@ from shared.eventstore.execute import Executor
 from shared.eventstore.memory import MemoryStore
 from shared.eventstore.projection import Projected, Projection
 from shared.identity import candidate_id, institution_id
-from shared.runtime.web import application
+from shared.testing.web import acting, mounted
+from tests.book import BOOK
 from tests.domain.certification import facts
 
 NOW = datetime(2024, 6, 3, 1, tzinfo=UTC)
@@ -177,16 +178,11 @@ def test_a_page_of_two_thousand_facts_is_written_whole(engine: Engine):
     assert {row["stage"] for row in page} == {"ASSESSED"}
 
 
-async def nothing() -> dict[str, Any]:
-    """Health is not asked here."""
-    return {}
-
-
 def get(engine: Engine, actor: Actor, path: str) -> tuple[int, Any]:
     """A look at a route of the service."""
     executor = Executor("certification", MemoryStore(), effects)
-    routes = router(executor, engine, facts.BOOK, lambda: actor)
-    app = application("certification", [routes], ready=nothing, drained=nothing)
+    routes = router(executor, engine, book=BOOK, authenticate=acting(actor))
+    app = mounted("certification", routes)
 
     async def go() -> tuple[int, Any]:
         async with AsyncClient(transport=ASGITransport(app=app), base_url="http://test") as http:

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, insert, select
 
@@ -22,6 +21,8 @@ from shared.contracts.fact import decode, fact_type
 from shared.eventstore import tables
 from shared.eventstore.projection import Projected
 from shared.eventstore.sql import SqlStore, make_engine
+from shared.testing.web import acting, mounted
+from tests.book import BOOK
 from tests.component.conftest import FreshDatabases
 from tests.domain.enrolment import facts
 from tests.domain.enrolment.conftest import World
@@ -46,17 +47,14 @@ class Desk:
 
     def client(self, actor: Actor = HANDLER) -> TestClient:
         """A handler's browser."""
-        app = FastAPI()
-        app.include_router(
-            router(
-                self.world.executor,
-                self.engine,
-                book=facts.BOOK,
-                authenticate=lambda: actor,
-                register_account=lambda uscc, _account: (f"a-{uscc}", "c" * 64),
-            )
+        routes = router(
+            self.world.executor,
+            self.engine,
+            book=BOOK,
+            authenticate=acting(actor),
+            register_account=lambda uscc, _account: (f"a-{uscc}", "c" * 64),
         )
-        return TestClient(app)
+        return TestClient(mounted("enrolment", routes))
 
     def register(self, uscc: str, key_id: str, kind: str = "TRAINING") -> None:
         """An organisation, by its API."""
@@ -109,7 +107,7 @@ def desk(fresh_database: FreshDatabases) -> Iterator[Desk]:
         connection.execute(insert(tables.store), {"incarnation": uuid4()})
     store = SqlStore(engine)
     world = World(store)
-    world.opens(facts.TODAY)
+    world.moves_to(facts.TODAY)
     desk = Desk(world, store, engine)
     desk.register(facts.SCHOOL, "k-school")
     desk.register(facts.BODY, "k-body", kind="ASSESSMENT")
@@ -128,7 +126,7 @@ def teach(desk: Desk) -> None:
     assert desk.client().post("/classes/decisions", json=body, headers=headers).status_code == 200
     world.decide(facts.enrolment("E-1"), person=facts.LI_NA)
     world.decide(facts.enrolment("E-2"), person=facts.WANG_WEI)
-    world.opens(facts.AFTERWARDS)
+    world.moves_to(facts.AFTERWARDS)
     world.decide(facts.sheet(1, ("E-1", 180), ("E-2", 180)))
     world.decide(facts.sheet(2, ("E-1", 180)))
     world.decide(facts.sheet(3, ("E-1", 180)))

@@ -79,7 +79,7 @@ def test_a_decision_that_only_read_a_stream_conflicts_when_it_changed(store):
 
 
 def test_a_stream_that_was_read_as_absent_conflicts_when_it_appears(store):
-    """ "Does not exist" is something one reads as well."""
+    """That there is no such stream is something one reads as well."""
     absent = str(uuid4())
     stale = changes(store, effects=[Reserve("scope", "key", "me")], reads=streams(absent))
     store.commit(changes(store, fact(absent)))

@@ -21,7 +21,7 @@ from shared.intake.evidence import SealedIntake
 from shared.intake.receipt import receipt_effects
 from shared.intake.worker import IntakeWorker
 from shared.messaging.connect import KafkaAccess
-from tests.domain.payment.facts import BOOK
+from tests.book import BOOK
 
 HOLD_SECONDS = 20
 

@@ -27,6 +27,7 @@ from shared.intake.worker import IntakeWorker
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer
 from shared.runtime.migrate import create_kernel
+from tests.book import BOOK
 from tests.component.payment.race_worker import NoPersons, executor_on
 from tests.domain.payment import facts as f
 
@@ -100,7 +101,7 @@ async def test_the_same_bank_receipt_three_times_and_under_three_ids_pays_once(s
 
     executor, vault = executor_on(url), NoPersons()
     due = lambda day: day + timedelta(days=3)  # noqa: E731 - one line says it
-    worker = IntakeWorker(executor, handlers(f.BOOK), SealedIntake(vault, vault), due)
+    worker = IntakeWorker(executor, handlers(BOOK), SealedIntake(vault, vault), due)
     kafka = KafkaAccess(servers.kafka.bootstrap, servers.kafka.user, servers.kafka.password)
     consumer, broker = BatchConsumer(unique("payment.intake"), [topic], worker), kafka.broker()
     consumer.subscribe(broker)

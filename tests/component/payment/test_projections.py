@@ -36,7 +36,7 @@ def world(engine: Engine) -> World:
     """Tuesday 2024-06-04, with read models that are brought up to date by `follow`."""
     world = World()
     world.engine = engine
-    world.adopts(f.CLAIM_DAY)
+    world.moves_to(f.CLAIM_DAY)
     world.learns(f.account_of(), f.registered())
     return world
 
@@ -93,9 +93,9 @@ async def a_whole_life(world: World) -> tuple[str, str, str, str]:
     await acceptor.decides("accept", paid)
     await acceptor.decides("refuse", refused, reasons=["review.evidence_insufficient"])
     await world.handler(f.REVIEWER, "D9").decides("first_review", paid)
-    world.adopts(date(2024, 6, 6))
+    world.moves_to(date(2024, 6, 6))
     await world.handler(f.PUBLISHER, "D11").decides("publicise", paid)
-    world.adopts(date(2024, 6, 14))
+    world.moves_to(date(2024, 6, 14))
     await world.handler(f.APPROVER, "D12").decides("approve", paid)
     order = {"region": f.XIAMEN, "bank": f.BANK, "claims": [paid]}
     batch = (await world.handler(f.PAYER, "D14").post("/payment-batches", order)).json()["batch_id"]
@@ -214,13 +214,13 @@ async def test_the_worklist_follows_the_duties_and_leaves_out_what_one_acted_on(
     follow(world)
     assert (first, "NOTICE", True) in await waiting(f.REVIEWER, "D9", "D11")
 
-    world.adopts(date(2024, 6, 6))
+    world.moves_to(date(2024, 6, 6))
     await world.handler(f.REVIEWER, "D11").decides("publicise", first)
-    world.adopts(date(2024, 6, 13))
+    world.moves_to(date(2024, 6, 13))
     follow(world)
     assert await waiting(f.APPROVER, "D12") == [(first, "APPROVE", False)]
     assert await waiting(f.REVIEWER, "D12") == []
-    world.adopts(date(2024, 6, 14))
+    world.moves_to(date(2024, 6, 14))
     told = (await world.handler(f.APPROVER, "D12").get("/worklist")).json()
     assert told["business_date"] == "2024-06-14"
     assert [(row["ready"], row["closes_on"], row["duty"]) for row in told["items"]] == [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 from shared.contracts.certification import (
     AssessmentBodyApproved,
@@ -16,9 +15,7 @@ from shared.contracts.certification import (
 from shared.contracts.enrolment import TraineeEnrolled, TrainingCompleted, TrainingNotCompleted
 from shared.contracts.trace import decided
 from shared.identity import candidate_id, certificate_id, class_id, enrolment_id
-from shared.policy.loading import load_packages
-
-BOOK = load_packages(Path(__file__).resolve().parents[3] / "policy")
+from tests.book import BOOK
 
 INSTITUTION = "91350100MA2Y00001H"
 BODY = "52350100MA2Y00002M"

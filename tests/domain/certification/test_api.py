@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from sqlalchemy import create_engine
 
-from services.certification.api import router
+from services.certification.api.router import router
 from shared.access.actor import Actor
-from shared.access.commands import MAX_REFUSALS_A_DAY, ActionNotAuthenticated, refused_actions_id
+from shared.access.commands import MAX_REFUSALS_A_DAY, refused_actions_id
 from shared.contracts.codes.catalogue import CATALOGUE
 from shared.identity import institution_id
-from shared.runtime.web import application
+from shared.testing.web import NOWHERE, acting, mounted
+from tests.book import BOOK
 from tests.domain.certification import facts
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 APPROVER = Actor("handler", "h-010", frozenset(("BODY",)))
 REVIEWER = Actor("handler", "h-020", frozenset(("D9",)))
 LI_NA = Actor("person", facts.LI_NA, frozenset())
-NOWHERE = create_engine("postgresql+psycopg://127.0.0.1:1/none")
-"""Never connected: what is asked here must be answered without a look at a table."""
 APPROVAL = {
     "uscc": facts.OTHER_BODY,
     "scope": [{"occupation_id": facts.OCCUPATION, "levels": ["5", "4"]}],
@@ -33,22 +31,12 @@ APPROVAL = {
 }
 
 
-async def nothing() -> dict[str, Any]:
-    """Health is not asked here."""
-    return {}
-
-
 class Client:
     """Somebody with a token, or nobody."""
 
     def __init__(self, world: World, actor: Actor | None) -> None:
-        def authenticate() -> Actor:
-            if actor is None:
-                raise ActionNotAuthenticated
-            return actor
-
-        routes = router(world.executor, NOWHERE, facts.BOOK, authenticate)
-        self._app = application("certification", [routes], ready=nothing, drained=nothing)
+        routes = router(world.executor, NOWHERE, book=BOOK, authenticate=acting(actor))
+        self._app = mounted("certification", routes)
 
     def ask(self, method: str, path: str, **rest: Any) -> Response:
         """One request, without a socket."""
@@ -177,7 +165,7 @@ def test_every_operation_documents_its_errors_and_an_example(world: World):
     assert len(operations) == 6
     for operation in operations:
         assert {"200", "401", "403", "404", "409", "422"} <= operation["responses"].keys()
-    models = ("Error", "BodyApproval", "BodyOutcome", "ApprovedBody", "Candidate", "Certificate")
+    models = ("Problem", "BodyApproval", "BodyOutcome", "ApprovedBody", "Candidate", "Certificate")
     for name in models:
-        fields = schema["components"]["schemas"][name]["properties"].values()
-        assert any("examples" in field for field in fields), name
+        shown = schema["components"]["schemas"][name]
+        assert "example" in shown or any("examples" in field for field in shown["properties"].values()), name

@@ -270,7 +270,7 @@ def test_certificates_dated_after_the_business_date_are_rejected_whole(world: Wo
     assert world.decides(world.sent(future)) == [
         Rejected([Reason(code="certificate.issued_in_future", field="data.issued_on")])
     ]
-    world.adopts(facts.TODAY + ONE_DAY)
+    world.moves_to(facts.TODAY + ONE_DAY)
     (outcome,) = world.decides(world.sent(future))
     assert len(outcome.facts) == 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 from services.enrolment.domain import enrolment as enrolments
 from services.enrolment.domain import training_class as classes
@@ -19,9 +18,8 @@ from shared.contracts.enrolment import (
     SessionAttended,
     TraineeEnrolled,
 )
-from shared.policy.loading import load_packages
+from tests.book import BOOK
 
-BOOK = load_packages(Path(__file__).resolve().parents[3] / "policy")
 SCHOOL, OTHER_SCHOOL, BODY = "52350100MJA0000017", "52350200MJA000002F", "91350100MA0000003X"
 REGION = "350100"
 TODAY = date(2024, 5, 13)

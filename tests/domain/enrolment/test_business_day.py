@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import pytest
 
 from services.enrolment.domain.business_day import MAX_DAYS, CalendarMissing, TooManyDays, days_to_open
-from tests.domain.enrolment.facts import BOOK, TODAY
+from tests.book import BOOK
+from tests.domain.enrolment.facts import TODAY
 
 
 def test_the_very_first_day_opens_alone():

@@ -7,14 +7,12 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import create_engine
 
 from services.enrolment.api.models import NewAccount
 from services.enrolment.api.router import router
 from shared.access.actor import Actor
-from shared.access.commands import ActionNotAuthenticated, refused_actions_id
+from shared.access.commands import refused_actions_id
 from shared.contracts.codes.catalogue import CATALOGUE
 from shared.contracts.enrolment import (
     BusinessDayOpened,
@@ -26,6 +24,8 @@ from shared.contracts.enrolment import (
 from shared.eventstore.businessdate import STREAM
 from shared.eventstore.changes import SetDeadline
 from shared.identity import institution_id
+from shared.testing.web import NOWHERE, acting, mounted
+from tests.book import BOOK
 from tests.domain.enrolment import facts
 from tests.domain.enrolment.conftest import World
 
@@ -33,8 +33,6 @@ REGISTRAR = Actor("handler", "h-001", frozenset(("REGISTRAR",)))
 CLERK = Actor("handler", "h-002", frozenset(("DAY",)))
 APPROVER = Actor("handler", "h-003", frozenset(("D3",)))
 LI_NA = Actor("person", facts.LI_NA, frozenset())
-NOWHERE = create_engine("postgresql+psycopg://127.0.0.1:1/none")
-"""Never connected: what is asked here must be answered without a look at a table."""
 NUMBER = "6222020000001234567"
 SCHOOL = {
     "uscc": facts.SCHOOL,
@@ -71,19 +69,11 @@ def vault() -> Vault:
 
 def client(world: World, actor: Actor | None, vault: Vault | None = None) -> TestClient:
     """Somebody with a token, or nobody."""
-
-    def authenticate() -> Actor:
-        if actor is None:
-            raise ActionNotAuthenticated
-        return actor
-
-    app = FastAPI()
     kept = vault or Vault()
     routes = router(
-        world.executor, NOWHERE, book=facts.BOOK, authenticate=authenticate, register_account=kept.register
+        world.executor, NOWHERE, book=BOOK, authenticate=acting(actor), register_account=kept.register
     )
-    app.include_router(routes)
-    return TestClient(app)
+    return TestClient(mounted("enrolment", routes))
 
 
 def post(http: TestClient, path: str, body: Any, key: str = "k-1") -> tuple[int, Any]:
@@ -309,9 +299,15 @@ def test_a_person_s_token_sees_no_handler_s_page(world: World):
 
 def test_every_answer_is_documented_with_an_example(world: World):
     schema = client(world, REGISTRAR).get("/openapi.json").json()
-    for path, methods in schema["paths"].items():
-        for method, operation in methods.items():
-            answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
-            model = schema["components"]["schemas"][answer.rsplit("/", 1)[1]]
-            assert "example" in model, f"{method} {path}"
-            assert "422" in operation["responses"]
+    operations = [
+        operation
+        for methods in schema["paths"].values()
+        for operation in methods.values()
+        if "tags" in operation
+    ]
+    assert len(operations) == 10
+    for operation in operations:
+        answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        model = schema["components"]["schemas"][answer.rsplit("/", 1)[1]]
+        assert "example" in model, operation["operationId"]
+        assert "422" in operation["responses"]

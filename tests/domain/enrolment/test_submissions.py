@@ -64,7 +64,7 @@ def test_pingtan_is_an_authority_of_its_own(world: World):
 
 
 def test_a_class_that_would_have_begun_is_rejected(world: World):
-    world.opens(facts.DAYS[1])
+    world.moves_to(facts.DAYS[1])
     assert codes(world.decide(facts.application())) == ["class.starts_in_past"]
 
 
@@ -206,7 +206,7 @@ def test_a_sheet_with_one_unknown_enrolment_waits_whole(in_class: World):
 def test_a_sheet_is_woken_by_the_enrolment_that_it_names(world: World):
     world.decide(facts.application())
     world.approves()
-    world.opens(facts.AFTERWARDS)
+    world.moves_to(facts.AFTERWARDS)
     work = world.sent(facts.sheet(1, ("E-1", 180)))
     assert world.decides(work) == [Parked(f"enrolment:{facts.E1}")]
     world.decide(facts.enrolment())
@@ -217,7 +217,7 @@ def test_a_sheet_is_woken_by_the_enrolment_that_it_names(world: World):
 def test_an_enrolment_and_its_sheet_may_come_in_one_batch(world: World):
     world.decide(facts.application())
     world.approves()
-    world.opens(facts.AFTERWARDS)
+    world.moves_to(facts.AFTERWARDS)
     outcomes = world.decides(world.sent(facts.enrolment()), world.sent(facts.sheet(1, ("E-1", 180))))
     assert [type(outcome) for outcome in outcomes] == [Accepted, Accepted]
 
@@ -231,7 +231,7 @@ def test_a_sheet_that_can_never_be_right_is_rejected_before_it_waits(in_class: W
 def test_a_sheet_for_a_session_to_come_is_rejected(world: World):
     world.decide(facts.application())
     world.approves()
-    world.opens(facts.DAYS[0])
+    world.moves_to(facts.DAYS[0])
     assert isinstance(world.decide(facts.sheet(1)), Accepted)
     assert codes(world.decide(facts.sheet(2))) == ["sheet.session_in_future"]
 

@@ -6,7 +6,6 @@ import base64
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 from aiokafka import TopicPartition
@@ -26,10 +25,9 @@ from shared.identity import class_id
 from shared.intake.evidence import SealedIntake
 from shared.intake.receipt import PARKING, receipt_effects
 from shared.intake.worker import IntakeWorker, ParkedRow
-from shared.policy.loading import load_packages
 from shared.vault.persons import ResolvedPerson
+from tests.book import BOOK
 
-ROOT = Path(__file__).parents[3]
 USCC = "91350100MA3000011B"
 TOPIC = TopicPartition("zeren.enrolment.intake.v1", 0)
 DAY = date(2024, 5, 14)
@@ -88,7 +86,6 @@ class IntakeWorld:
     def __init__(self, store=None, *, seed: bool = True, vault: DictVault | None = None) -> None:
         self.store = store or MemoryStore()
         self.vault = vault or DictVault()
-        book = load_packages(ROOT / "policy")
         self.executor = Executor(
             "enrolment",
             self.store,
@@ -98,7 +95,7 @@ class IntakeWorld:
         )
         self.worker = IntakeWorker(
             self.executor,
-            handlers(book),
+            handlers(BOOK),
             SealedIntake(self.vault, self.vault),
             lambda day: day + timedelta(days=3),
         )

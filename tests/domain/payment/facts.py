@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import msgspec
 
@@ -37,9 +36,7 @@ from shared.identity import (
     enrolment_id,
     institution_id,
 )
-from shared.policy.loading import load_packages
 
-BOOK = load_packages(Path(__file__).resolve().parents[3] / "policy")
 SCHOOL = "52350200MJB0000001"
 OTHER_SCHOOL = "52350100MJB0000002"
 BODY = "91350200MA2YBODY01"

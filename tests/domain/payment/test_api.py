@@ -53,10 +53,10 @@ async def reviewed(world: World, *, through: date = f.CLAIM_DAY) -> str:
     claim = await filed(world)
     await world.handler(f.ACCEPTOR, "D8").decides("accept", claim)
     await world.handler(f.REVIEWER, "D9").decides("first_review", claim)
-    world.adopts(date(2024, 6, 6))
+    world.moves_to(date(2024, 6, 6))
     await world.handler(f.PUBLISHER, "D11").decides("publicise", claim)
     if through > date(2024, 6, 6):
-        world.adopts(through)
+        world.moves_to(through)
     return claim
 
 
@@ -227,10 +227,10 @@ async def test_public_notice_counts_five_working_days_and_holds_approval_up(worl
     notice = world.facts(claim)[-1]
     assert isinstance(notice, ClaimPublicised)
     assert (notice.opens_on, notice.closes_on) == (date(2024, 6, 6), NOTICE_CLOSES)
-    world.adopts(NOTICE_CLOSES)
+    world.moves_to(NOTICE_CLOSES)
     (early,) = await world.handler(f.APPROVER, "D12").decides("approve", claim)
     assert (early["outcome"], early["code"]) == ("refused", "notice.still_open")
-    world.adopts(date(2024, 6, 14))
+    world.moves_to(date(2024, 6, 14))
     (done,) = await world.handler(f.APPROVER, "D12").decides("approve", claim)
     assert done["outcome"] == "done"
 
@@ -386,8 +386,12 @@ async def test_a_batch_of_another_region_and_a_payer_without_the_duty_are_refuse
 
 async def test_every_answer_is_documented_with_an_example(world: World) -> None:
     described = (await world.client(None).get("/openapi.json")).json()
-    paths = {path: sorted(verbs) for path, verbs in described["paths"].items()}
-    assert paths == {
+    own = {
+        path: verbs
+        for path, verbs in described["paths"].items()
+        if all(operation.get("tags") == ["payment"] for operation in verbs.values())
+    }
+    assert {path: sorted(verbs) for path, verbs in own.items()} == {
         "/claims": ["get", "post"],
         "/claims/decisions": ["post"],
         "/claims/{claim_id}": ["get"],
@@ -397,7 +401,7 @@ async def test_every_answer_is_documented_with_an_example(world: World) -> None:
     schemas = described["components"]["schemas"]
     answers = [
         answer["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-        for verbs in described["paths"].values()
+        for verbs in own.values()
         for operation in verbs.values()
         for answer in operation["responses"].values()
     ]

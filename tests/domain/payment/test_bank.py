@@ -54,7 +54,7 @@ def names(folder: Path) -> list[str]:
 async def world_with_batch() -> tuple[World, str, str]:
     """Li Na's claim, ordered in a batch. Returns the batch and the claim."""
     world = World()
-    world.adopts(f.CLAIM_DAY)
+    world.moves_to(f.CLAIM_DAY)
     world.learns(f.registered(), *f.trained(f.LI_NA, ref="li"))
     account = {"number": NUMBER, "holder": "李娜", "bank": "某某银行"}
     certificate = f.certificate_of("li")
@@ -63,7 +63,7 @@ async def world_with_batch() -> tuple[World, str, str]:
     await world.handler(f.ACCEPTOR, "D8").decides("accept", claim)
     await world.handler(f.REVIEWER, "D9").decides("first_review", claim)
     await world.handler(f.PUBLISHER, "D11").decides("publicise", claim)
-    world.adopts(date(2024, 6, 14))
+    world.moves_to(date(2024, 6, 14))
     await world.handler(f.APPROVER, "D12").decides("approve", claim)
     order = {"region": f.XIAMEN, "bank": f.BANK, "claims": [claim]}
     answer = await world.handler(f.PAYER, "D14").post("/payment-batches", order)

@@ -25,6 +25,7 @@ from shared.eventstore.changes import Changes, Committed
 from shared.eventstore.memory import MemoryStore
 from shared.identity import application_id, claim_id, derive_id, entitlement_account_id
 from shared.intake.handling import Accepted, Parked, Rejected
+from tests.book import BOOK
 from tests.domain.payment import facts as f
 from tests.domain.payment.conftest import World
 
@@ -110,7 +111,7 @@ def test_somebody_elses_trainee_is_refused_and_the_rest_of_the_list_stands(world
 
 def test_an_institution_without_an_account_cannot_claim() -> None:
     world = World()
-    world.adopts(f.CLAIM_DAY)
+    world.moves_to(f.CLAIM_DAY)
     world.learns(*f.trained(f.LI_NA, ref="li"))
     (outcome,) = world.decides(world.sent(listed("li"), by=f.SCHOOL))
     assert outcome.refused == [refused("claim.no_payee_account", field="lines.account")]
@@ -204,7 +205,7 @@ class Overtaken(MemoryStore):
 def test_scenario_3_two_workers_meet_at_the_account_and_the_slower_decides_again(first: str) -> None:
     store = Overtaken()
     slow = World(store)
-    slow.adopts(f.CLAIM_DAY)
+    slow.moves_to(f.CLAIM_DAY)
     slow.learns(f.account_of(), f.account_of(f.OTHER_SCHOOL), *f.trained(f.LI_NA, ref="li"))
     slow.learns(*f.trained(f.LI_NA, ref="li-2", school=f.OTHER_SCHOOL, region=f.FUZHOU))
     lists = {f.SCHOOL: listed("li"), f.OTHER_SCHOOL: listed("li-2")}
@@ -250,7 +251,7 @@ async def ordered(world: World, *refs: str) -> tuple[str, list[str]]:
     await world.handler(f.ACCEPTOR, "D8").decides("accept", *claims)
     await world.handler(f.REVIEWER, "D9").decides("first_review", *claims)
     await world.handler(f.PUBLISHER, "D11").decides("publicise", *claims)
-    world.adopts(date(2024, 6, 14))
+    world.moves_to(date(2024, 6, 14))
     await world.handler(f.APPROVER, "D12").decides("approve", *claims)
     body = {"region": f.XIAMEN, "bank": f.BANK, "claims": claims}
     answer = await world.handler(f.PAYER, "D14").post("/payment-batches", body)
@@ -341,14 +342,14 @@ async def test_a_bank_that_names_a_claim_as_a_batch_waits_in_vain_and_breaks_not
 
 
 def test_every_policy_package_is_published_once_after_the_first_day(world: World) -> None:
-    names = {f"{package.id}@{package.version}" for package in f.BOOK.packages()}
-    published = PublishPackages(f.BOOK)
+    names = {f"{package.id}@{package.version}" for package in BOOK.packages()}
+    published = PublishPackages(BOOK)
     assert len(world.executor.run([published]).results[0]) == len(names)
     assert world.executor.run([published]).results[0] == []
     told = [fact.data for fact in world.all_facts() if isinstance(fact.data, PolicyPublished)]
     assert {f"{fact.package}@{fact.version}" for fact in told} == names
-    assert {fact.sha256 for fact in told} == {package.sha256 for package in f.BOOK.packages()}
+    assert {fact.sha256 for fact in told} == {package.sha256 for package in BOOK.packages()}
 
 
 def test_nothing_is_published_before_the_first_day() -> None:
-    assert World().executor.run([PublishPackages(f.BOOK)]).results == [[]]
+    assert World().executor.run([PublishPackages(BOOK)]).results == [[]]

@@ -10,22 +10,14 @@ import pytest
 
 from services.certification.policies import POLICIES, effects
 from shared.contracts.enrolment import InstitutionKeyRegistered
-from shared.contracts.fact import Circumstances, Encoded, Envelope, Fact, decode, encode
+from shared.contracts.fact import Encoded, Envelope, Fact, decode, encode
 from shared.eventstore.changes import KnowKey, Reserve, Wake
 from shared.identity import institution_id
+from shared.testing.world import by_the_system
 from tests.domain.certification import facts
 
 NOW = datetime(2024, 6, 3, 1, tzinfo=UTC)
-GIVEN = Circumstances(
-    occurredat=NOW,
-    businessdate=date(2024, 6, 3),
-    actor="system:test",
-    duty="SYSTEM",
-    region=facts.REGION,
-    correlationid=facts.ENROLMENT,
-    causationid=facts.ENROLMENT,
-    traceparent="",
-)
+GIVEN = by_the_system("test", date(2024, 6, 3), now=NOW, region=facts.REGION, about=facts.ENROLMENT)
 
 
 def encoded(service: str, data: Fact, stream: str) -> Encoded:

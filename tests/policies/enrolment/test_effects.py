@@ -14,22 +14,14 @@ from shared.contracts.enrolment import (
     InstitutionRegistered,
     PayeeAccountRegistered,
 )
-from shared.contracts.fact import Circumstances, Encoded, Fact, decode, encode
+from shared.contracts.fact import Encoded, Fact, decode, encode
 from shared.eventstore.changes import KnowKey, MarkDeadlines, Reserve, Wake
 from shared.eventstore.memory import MemoryStore
+from shared.testing.world import by_the_system
 from tests.domain.enrolment import facts
 
 SINCE, UNTIL = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
-GIVEN = Circumstances(
-    occurredat=facts.NOW,
-    businessdate=facts.TODAY,
-    actor="system:enrolment",
-    duty="SYSTEM",
-    region=facts.REGION,
-    correlationid=facts.CLASS_ID,
-    causationid=facts.CLASS_ID,
-    traceparent="",
-)
+GIVEN = by_the_system("enrolment", facts.TODAY, now=facts.NOW, region=facts.REGION, about=facts.CLASS_ID)
 
 
 def encoded(fact: Fact) -> Encoded:

@@ -10,22 +10,14 @@ import pytest
 from services.payment.policies import POLICIES, effects
 from shared.contracts.certification import CertificateIssued
 from shared.contracts.enrolment import InstitutionKeyRegistered
-from shared.contracts.fact import Circumstances, Encoded, Fact, decode, encode
+from shared.contracts.fact import Encoded, Fact, decode, encode
 from shared.contracts.payment import PaymentBatchCreated
 from shared.eventstore.changes import Effect, KnowFact, KnowKey, Reserve, Wake
+from shared.testing.world import by_the_system
 from tests.domain.payment import facts as f
 
 NOW = datetime(2024, 6, 4, 1, tzinfo=UTC)
-GIVEN = Circumstances(
-    occurredat=NOW,
-    businessdate=date(2024, 6, 4),
-    actor="system:test",
-    duty="SYSTEM",
-    region=f.XIAMEN,
-    correlationid=f.CLAIM,
-    causationid=f.CLAIM,
-    traceparent="",
-)
+GIVEN = by_the_system("test", date(2024, 6, 4), now=NOW, region=f.XIAMEN, about=f.CLAIM)
 key = InstitutionKeyRegistered(
     uscc=f.BANK,
     kind="BANK",

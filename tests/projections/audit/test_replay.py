@@ -14,7 +14,8 @@ from services.audit.projections import replay
 from services.audit.projections.claims import changed
 from shared.contracts.fact import decode
 from shared.contracts.trace import PolicyRef, TraceStep, decided
-from tests.component.audit.story import AMOUNT, BOOK, CLAIM, SECOND_CLAIM, TRACE, paid_claim
+from tests.book import BOOK
+from tests.component.audit.story import AMOUNT, CLAIM, SECOND_CLAIM, TRACE, paid_claim
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
