@@ -111,24 +111,30 @@ class Relay:
         reader = self._kafka.reader()
         await reader.start()
         try:
-            return [await self._tail(reader, TopicPartition(self._topic, p)) for p in range(PARTITIONS)]
+            return await self._read_tails(reader)
         finally:
             await reader.stop()
 
-    async def _tail(self, reader: Any, partition: TopicPartition) -> tuple[int, bytes]:
-        reader.assign([partition])
-        start = (await reader.beginning_offsets([partition]))[partition]
-        end = (await reader.end_offsets([partition]))[partition]
-        reader.seek(partition, max(start, end - TAIL_RECORDS))
-        best = (0, b"")
-        at = max(start, end - TAIL_RECORDS)
-        while at < end:
-            for record in (await reader.getmany(partition, timeout_ms=1_000)).get(partition, ()):
-                at = record.offset + 1
-                headers = fact_headers(record.headers)
-                if headers and headers.source == self._source and headers.position > best[0]:
-                    best = headers.position, hashlib.sha256(record.value).digest()
-        return best
+    async def _read_tails(self, reader: Any) -> list[tuple[int, bytes]]:
+        """All partitions at once: while a fetch waits for more, the broker answers that connection nothing else."""
+        partitions = [TopicPartition(self._topic, p) for p in range(PARTITIONS)]
+        starts = await reader.beginning_offsets(partitions)
+        ends = await reader.end_offsets(partitions)
+        at = {one: max(starts[one], ends[one] - TAIL_RECORDS) for one in partitions}
+        best = dict.fromkeys(partitions, (0, b""))
+        filled = [one for one in partitions if at[one] < ends[one]]
+        if filled:
+            reader.assign(filled)
+        for one in filled:
+            reader.seek(one, at[one])
+        while any(at[one] < ends[one] for one in filled):
+            for one, records in (await reader.getmany(timeout_ms=1_000)).items():
+                for record in records:
+                    at[one] = record.offset + 1
+                    headers = fact_headers(record.headers)
+                    if headers and headers.source == self._source and headers.position > best[one][0]:
+                        best[one] = headers.position, hashlib.sha256(record.value).digest()
+        return [best[one] for one in partitions]
 
     def _compare(self, sent: Sequence[tuple[int, bytes]]) -> None:
         for position, digest in sent:

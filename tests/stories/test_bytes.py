@@ -5,7 +5,9 @@ Read by raw SQL, a raw Kafka consumer and the entry bundles; nothing here goes t
 
 from __future__ import annotations
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from tests.stories.bundles import bundled
 from tests.stories.running import Demo
@@ -40,7 +42,8 @@ def _stored(demo: Demo, service: str) -> dict[tuple[str, int], bytes]:
 
 
 def _sent(demo: Demo, service: str) -> dict[Place, bytes]:
-    topic, found = f"zeren.{service}.facts.v1", {}
+    topic = f"zeren.{service}.facts.v1"
+    found: dict[Place, bytes] = {}
     consumer = Consumer({**demo.servers.kafka.settings(), "group.id": "bytes", "enable.auto.commit": False})
     try:
         left = {}
@@ -53,13 +56,20 @@ def _sent(demo: Demo, service: str) -> dict[Place, bytes]:
             record = consumer.poll(READ_SECONDS)
             assert record is not None, f"records are missing: {left}"
             assert record.error() is None
-            left[record.partition()] -= 1
-            headers = dict(record.headers())
-            place = headers["source"].decode(), record.partition(), int(headers["position"])
-            assert found.setdefault(place, record.value()) == record.value(), "sent twice, with other bytes"
+            place, value = _read(record)
+            left[place[1]] -= 1
+            assert found.setdefault(place, value) == value, "sent twice, with other bytes"
     finally:
         consumer.close()
     return found
+
+
+def _read(record: Message) -> tuple[Place, bytes]:
+    headers: dict[str, Any] = dict(record.headers() or ())
+    partition, value = record.partition(), record.value()
+    assert partition is not None
+    assert value is not None
+    return (headers["source"].decode(), partition, int(headers["position"])), value
 
 
 def _ledgered(demo: Demo) -> dict[Place, bytes]:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from tests.stories.running import STORY_SECONDS, demo_command
 from zeren.stack.paths import CHECKOUT

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
@@ -39,8 +41,12 @@ def test_nothing_personal_lies_outside_the_vault(demo: Demo) -> None:
 
 def test_the_scan_finds_what_is_planted_in_each_place(demo: Demo) -> None:
     """An ID number that is put into each place is found in each of them."""
-    _plant(demo)
-    assert set(_hits(demo, _pattern([PLANTED]))) == set(PLACES) - {"terminal"}
+    with _planted(demo):
+        hits = _hits(demo, _pattern([PLANTED]))
+    assert set(hits) == set(PLACES) - {"terminal"}
+    assert {f"{service}.planted.{kind}" for service in SERVICES for kind in ("text", "bytes")} <= {
+        *hits["databases"]
+    }
 
 
 def _personal(demo: Demo) -> list[str]:
@@ -92,16 +98,21 @@ def _topics(demo: Demo, *, receipts: bool) -> Iterator[Found]:
             record = consumer.poll(5.0)
             if record is None:
                 break  # what is left are transaction markers and compacted gaps
-            place = record.topic(), record.partition()
-            left[place] = 0 if record.offset() + 1 >= left[place] else left[place]
-            parts = [
-                record.key() or b"",
-                record.value() or b"",
-                *(v or b"" for _, v in record.headers() or ()),
-            ]
-            yield f"{place[0]}/{place[1]}", b"\n".join(parts)
+            topic, partition, offset = record.topic(), record.partition(), record.offset()
+            assert topic is not None
+            assert partition is not None
+            assert offset is not None
+            if offset + 1 >= left[topic, partition]:
+                left[topic, partition] = 0
+            headers: Any = record.headers() or ()
+            parts = [record.key(), record.value(), *(value for _, value in headers)]
+            yield f"{topic}/{partition}", b"\n".join(_bytes(part) for part in parts)
     finally:
         consumer.close()
+
+
+def _bytes(part: Any) -> bytes:
+    return part.encode() if isinstance(part, str) else part or b""
 
 
 def _databases(demo: Demo) -> Iterator[Found]:
@@ -137,22 +148,31 @@ def _files(folder: Path, under: str) -> Iterator[Found]:
             yield name, path.read_bytes()
 
 
-def _plant(demo: Demo) -> None:
+@contextmanager
+def _planted(demo: Demo) -> Iterator[None]:
+    """Puts the number into every place; out of the databases it is taken again, for the sake of other tests."""
     number = PLANTED.encode()
     producer = Producer(demo.servers.kafka.settings())
     receipts = next(demo.dataset.joinpath("keys").glob("*.jwk")).stem
     for topic in ("zeren.audit.checkpoints.v1", f"zeren.receipts.{receipts}.v1"):
         producer.produce(topic, value=b"planted " + number)
     assert producer.flush(READ_SECONDS) == 0
+    with demo.state.log("payment").open("ab") as log:
+        log.write(number)
+    (demo.state.path / "bank" / "planted").write_bytes(number)
     for service in SERVICES:
         with demo.servers.postgres.connect(service) as connection:
             connection.execute("CREATE TABLE planted (text text, bytes bytea)")
             connection.execute("INSERT INTO planted VALUES (%s, %s)", (PLANTED, number))
     with demo.servers.postgres.connect("audit") as connection:
-        connection.execute("UPDATE entries SET entry = entry || %s WHERE index = 0", (number,))
-    with demo.state.log("payment").open("ab") as log:
-        log.write(number)
-    (demo.state.path / "bank" / "planted").write_bytes(number)
+        (entry,) = connection.execute("SELECT entry FROM entries WHERE index = 0").fetchone() or (b"",)
+        replace = "UPDATE entries SET entry = %s WHERE index = 0"
+        connection.execute(replace, (bytes(entry) + number,))
+        yield
+        connection.execute(replace, (entry,))
+    for service in SERVICES:
+        with demo.servers.postgres.connect(service) as connection:
+            connection.execute("DROP TABLE planted")
 
 
 @pytest.mark.parametrize("form", ["utf-8", "utf-16-le", "ascii-json"])

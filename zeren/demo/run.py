@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ def main(*, trainees: int, seed: int, as_json: bool, serve: bool, state_name: st
             ending = _end(local, dataset, parties, play.people_refused)
         if not as_json:
             _tell(ending, progress, state_name)
+        for difference in _shown(ending.differences):
+            click.echo(f"  {difference}", err=as_json)
         if serve and not as_json and sys.stdout.isatty():
             _serve(progress)
     if as_json:
@@ -176,13 +179,16 @@ def _tell(ending: Ending, progress: Progress, state_name: str) -> None:
         f"账本已核验：{ledger.size} 个事实，根 {ledger.root} / "
         f"ledger verified: {ledger.size} facts, checkpoint {ledger.size} {ledger.root}"
     )
-    teller.line(_verdict(ending))
-    for difference in ending.differences[:MOST_DIFFERENCES]:
-        teller.line(f"  {difference}")
-    if len(ending.differences) > MOST_DIFFERENCES:
-        teller.line(f"  … {len(ending.differences)} 处 / differences")
     teller.line(f"用时 / seconds: {progress.seconds:.1f}（{progress.told()}）")
     teller.next_steps(ending.claim_id, state_name)
+    teller.line()
+    teller.line(_verdict(ending))
+
+
+def _shown(differences: Sequence[str]) -> list[str]:
+    left = len(differences) - MOST_DIFFERENCES
+    more = [f"… 另有 {left} 处 / and {left} more"] if left > 0 else []
+    return [*differences[:MOST_DIFFERENCES], *more]
 
 
 def _verdict(ending: Ending) -> str:

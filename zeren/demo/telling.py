@@ -93,7 +93,7 @@ class Teller:
             "账本序号 / ledger indexes",
         )
         self._table("事实 / facts", columns, _grouped(told["facts"]))
-        columns = (
+        rules = (
             "决定 / decision",
             "规则 / rule",
             "依据 / source",
@@ -103,7 +103,7 @@ class Teller:
             "标记 / marks",
         )
         steps = ((trace, step) for trace in told["traces"] for step in trace["steps"])
-        self._table("政策依据 / policy", columns, (_rule(trace, step) for trace, step in steps))
+        self._table("政策依据 / policy", rules, (_rule(trace, step) for trace, step in steps))
 
     def responsibility(self, told: Row) -> None:
         """Who answers for the claim."""

@@ -50,7 +50,9 @@ class OrderedClaim:
     def perform(self, draft) -> None:
         draft.execute(business_day, STREAM, MoveDay(BusinessDayAdopted(date=DAY, working=True)), GIVEN)
         public = KEY.public_key().public_bytes_raw()
-        draft.stage(KnowKey("bank-key", BANK, "BANK", f.XIAMEN, public, datetime(2020, 1, 1, tzinfo=UTC), None))
+        draft.stage(
+            KnowKey("bank-key", BANK, "BANK", f.XIAMEN, public, datetime(2020, 1, 1, tzinfo=UTC), None)
+        )
         registered = f.registered(BANK)
         stream = institution_id(BANK)
         fact = encode("enrolment", registered, stream=stream, version=1, given=GIVEN, now=NOW)
@@ -90,7 +92,9 @@ def url(fresh_database):
     return made
 
 
-async def test_the_same_bank_receipt_three_times_and_under_three_ids_pays_once(servers, url, fresh_topic, unique):
+async def test_the_same_bank_receipt_three_times_and_under_three_ids_pays_once(
+    servers, url, fresh_topic, unique
+):
     """Same id, same bytes: the stored receipt again. Another id for the same line: refused by line, nothing paid."""
     topic = fresh_topic(partitions=3)
     producer = Producer(servers.kafka.settings())
