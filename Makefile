@@ -63,6 +63,6 @@ clean: ## 删除 .venv 与各种缓存（数据在 .local/，由 zeren reset 清
 $(INSTALLED): | .venv/bin/python
 	@echo "安装固定版本的依赖到 .venv … / installing the pinned requirements into .venv …" >&2
 	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --require-hashes $(addprefix -r ,$(PINNED))
-	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@rm -f .venv/.installed-*
 	@touch $@
