@@ -45,8 +45,9 @@ class Services:
         self._rounds = rounds
         self.looks: Counter[str] = Counter()
 
-    def get(self, service: str, _path: str) -> dict[str, Any]:
-        """The next entry of the script; the last one for ever."""
+    def get(self, service: str, _path: str, *, params: dict[str, float]) -> dict[str, Any]:
+        """The next entry of the script; the last one for ever. A service that waits is told for how long."""
+        assert params["wait"] > 0
         at = min(self.looks[service], len(self._rounds) - 1)
         self.looks[service] += 1
         return {"service": service, "head": 1, "drained": True, **self._rounds[at]}
