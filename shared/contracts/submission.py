@@ -1,8 +1,4 @@
-"""Submissions: what organisations ask for, as imperative CloudEvents documents signed over their exact bytes.
-
-`check` is the whole judgement that needs no history: shape, bounds, references, identifiers. Services answer
-with it and `zeren validate` runs it offline, so both give the same codes.
-"""
+"""Submissions: what organisations ask for, as imperative CloudEvents documents signed over their exact bytes."""
 
 from __future__ import annotations
 
@@ -14,15 +10,10 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import Meta
 
-from shared.contracts.intake import Reason
 from shared.identity import (
     application_id,
     candidate_id,
     class_id,
-    is_national_id,
-    is_reference,
-    is_uscc,
-    looks_personal,
 )
 
 D = TypeVar("D")
@@ -67,19 +58,6 @@ class Document(msgspec.Struct, Generic[D], frozen=True, kw_only=True, forbid_unk
     nonce: Annotated[str, Meta(max_length=64)]
     data: D
     datacontenttype: str = "application/json"
-
-
-class Preamble(msgspec.Struct, frozen=True, gc=False):
-    """What one must know of a document before its data is looked at."""
-
-    id: str
-    source: str
-    type: str
-
-    @property
-    def institution(self) -> str:
-        """The sender's USCC, or "" where the source names none."""
-        return self.source.removeprefix("urn:uscc:") if self.source.startswith("urn:uscc:") else ""
 
 
 class SessionPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -302,157 +280,3 @@ SUBMISSIONS: dict[str, SubmissionType] = {
     )
     for service, cls, sender, case, personal in _TYPES
 }
-
-_preamble = msgspec.json.Decoder(Preamble)
-_documents: dict[str, msgspec.json.Decoder[Document[Any]]] = {
-    name: msgspec.json.Decoder(Document[entry.cls])  # type: ignore[name-defined]
-    for name, entry in SUBMISSIONS.items()
-}
-
-
-class Unreadable(ValueError):
-    """A value without a readable id, source and type: it can't be attributed. `code` says why."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-def preamble(value: bytes) -> Preamble:
-    """The id, source and type of a document. Raises: Unreadable."""
-    if not value:
-        raise Unreadable("submission.empty")
-    if len(value) > MAX_SUBMISSION_BYTES:
-        raise Unreadable("submission.too_large")
-    try:
-        found = _preamble.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise Unreadable("submission.unreadable") from None
-    if not is_reference(found.id):
-        raise Unreadable("submission.id_unreadable")
-    if not is_uscc(found.institution):
-        raise Unreadable("submission.source_unreadable")
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A document that passed every check that needs no history."""
-
-    entry: SubmissionType
-    document: Document[Any]
-
-
-def check(value: bytes, found: Preamble, service: str | None = None) -> Checked | list[Reason]:
-    """Judges a document's shape, bounds, references and identifiers.
-
-    Args:
-        value: the document's bytes.
-        found: its preamble.
-        service: the owner of the topic it came by; None takes any service's.
-    """
-    entry = SUBMISSIONS.get(found.type)
-    if entry is None:
-        return [Reason(code="submission.unknown_type", field="type")]
-    if service is not None and entry.service != service:
-        return [Reason(code="submission.wrong_topic", field="type")]
-    try:
-        document = _documents[found.type].decode(value)
-    except msgspec.ValidationError as error:
-        return [Reason(code="submission.invalid_field", field=_path(str(error)))]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return [Reason(code="submission.unreadable")]
-    reasons = [*_check_envelope(document), *_check_references(document.data), *_check_data(document.data)]
-    return reasons or Checked(entry, document)
-
-
-def _path(message: str) -> str:
-    """The JSON path at the end of a msgspec message; never the value."""
-    _, found, path = message.rpartition(" - at `$")
-    return path.removeprefix(".").removesuffix("`").replace("...", "") if found else ""
-
-
-def _check_envelope(document: Document[Any]) -> list[Reason]:
-    reasons = []
-    if document.specversion != "1.0":
-        reasons.append(Reason(code="submission.invalid_field", field="specversion"))
-    if len(document.nonce) < NONCE_CHARACTERS:
-        reasons.append(Reason(code="submission.nonce_too_short", field="nonce"))
-    if document.time.tzinfo is None:
-        reasons.append(Reason(code="submission.time_without_zone", field="time"))
-    return reasons
-
-
-def _check_references(data: Submission) -> list[Reason]:
-    """Every field named `…_ref`, `…_no`, `norm` or `…_id` that its sender chose, down to the lines."""
-    reasons = []
-    for path, line, text in _own_names(data):
-        if looks_personal(text):
-            reasons.append(Reason(code="reference.looks_personal", field=path, line=line))
-        elif text and not is_reference(text):
-            reasons.append(Reason(code="reference.malformed", field=path, line=line))
-    return reasons
-
-
-_NAMED = ("_ref", "_no", "norm", "occupation_id", "training_kind")
-
-
-def _own_names(data: msgspec.Struct) -> list[tuple[str, int, str]]:
-    found: list[tuple[str, int, str]] = []
-    for name in data.__struct_fields__:
-        value = getattr(data, name)
-        if isinstance(value, str) and name.endswith(_NAMED):
-            found.append((name, 0, value))
-        elif isinstance(value, list):
-            for number, row in enumerate(value, 1):
-                if isinstance(row, msgspec.Struct):
-                    found += [(f"{name}.{field}", number, text) for field, _, text in _own_names(row)]
-                elif isinstance(row, str):
-                    found.append((name, number, row))
-    return found
-
-
-def _check_data(data: Submission) -> list[Reason]:
-    match data:
-        case EnrolTrainee(trainee=trainee) | RegisterCandidate(trainee=trainee):
-            return [] if is_national_id(trainee.national_id) else [_bad_id()]
-        case ApplyClass(sessions=sessions):
-            return _check_sessions(sessions)
-        case RecordAttendanceSheet(lines=lines):
-            return _doubled([line.enrolment_ref for line in lines])
-        case RecordResults(lines=lines):
-            return _doubled([line.candidate_ref for line in lines])
-        case ApproveResults(lines=lines):
-            return _doubled([line.candidate_ref for line in lines])
-        case ApplySubsidy(lines=lines):
-            return _doubled([str(line.line) for line in lines]) + _doubled(
-                [ln.certificate_id for ln in lines]
-            )
-        case ConfirmPayments(lines=lines):
-            return _doubled([line.claim_id for line in lines])
-        case _:
-            return []
-
-
-def _bad_id() -> Reason:
-    return Reason(code="trainee.id_number_invalid", field="data.trainee.national_id")
-
-
-def _check_sessions(sessions: list[SessionPlan]) -> list[Reason]:
-    reasons = _doubled([session.session_ref for session in sessions])
-    for number, session in enumerate(sessions, 1):
-        if session.ends_at <= session.starts_at:
-            reasons.append(
-                Reason(code="class.session_ends_before_start", field="sessions.ends_at", line=number)
-            )
-    return reasons
-
-
-def _doubled(names: list[str]) -> list[Reason]:
-    seen: set[str] = set()
-    reasons = []
-    for number, name in enumerate(names, 1):
-        if name in seen:
-            reasons.append(Reason(code="submission.line_doubled", field="lines", line=number))
-        seen.add(name)
-    return reasons

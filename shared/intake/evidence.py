@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from shared.contracts.submission import Checked, EnrolTrainee, RegisterCandidate, Trainee
+from shared.contracts.checking import Checked
+from shared.contracts.submission import EnrolTrainee, RegisterCandidate, Trainee
 from shared.eventstore.store import Unavailable
 from shared.intake.handling import ResolvedPerson
 from shared.intake.incoming import Attributed, Incoming, Unattributable

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.contracts.checking import Checked, Preamble, Unreadable, check, preamble
 from shared.contracts.intake import Origin, Reason
-from shared.contracts.submission import Checked, Preamble, Unreadable, check, preamble
 from shared.eventstore.changes import KnowKey
 from shared.identity import receipt_id
 from shared.intake.signature import BadSignature, Detached, parse_jws, verify

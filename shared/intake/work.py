@@ -8,9 +8,10 @@ from datetime import date, datetime
 
 import msgspec
 
+from shared.contracts.checking import Checked
 from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances
 from shared.contracts.intake import Reason, SubmissionAccepted, SubmissionIdReused, SubmissionQuarantined
-from shared.contracts.submission import SUBMISSIONS, Checked
+from shared.contracts.submission import SUBMISSIONS
 from shared.eventstore.businessdate import business_date, business_day_reads
 from shared.eventstore.changes import ClearDeadline, Park, Reads, SendReceipt, SetDeadline, Unpark
 from shared.eventstore.desk import Draft

@@ -13,8 +13,8 @@ from aiokafka import TopicPartition
 from sqlalchemy import Engine, and_, func, or_, select
 from sqlalchemy.sql import literal
 
+from shared.contracts.checking import preamble
 from shared.contracts.intake import Origin
-from shared.contracts.submission import preamble
 from shared.eventstore.businessdate import NoBusinessDayYet
 from shared.eventstore.changes import KnowKey, Move, Position, PositionKey, Reads
 from shared.eventstore.execute import Executor, Work, WorkFailed

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from sqlalchemy import select
+from sqlalchemy import Text, select
 
 from shared.access.actor import Actor
+from shared.access.answers import problem
 from shared.access.bearer import require
 from shared.eventstore.tables import deadlines, institution_keys, parked
 from shared.intake.receipt import PARKING
@@ -19,7 +20,12 @@ PAGE = 200
 def kernel_router(context: "Context") -> APIRouter:
     """Routes over the kernel's own tables."""
     router = APIRouter(tags=["kernel"])
+    _add_keys(router, context)
+    _add_parked(router, context)
+    return router
 
+
+def _add_keys(router: APIRouter, context: "Context") -> None:
     @router.get("/keys/{key_id}")
     def key(key_id: Annotated[str, Path(max_length=64)], response: Response) -> dict[str, Any]:
         """Whether this service knows a signing key: onboarding ends when every service does. 404 until then."""
@@ -29,7 +35,7 @@ def kernel_router(context: "Context") -> APIRouter:
             ).first()
         if row is None:
             response.status_code = 404
-            return {"code": "signature.key_unknown", "key_id": key_id}
+            return problem("signature.key_unknown", "key_id")
         return {
             "key_id": key_id,
             "uscc": row.uscc,
@@ -37,6 +43,8 @@ def kernel_router(context: "Context") -> APIRouter:
             "valid_from": row.valid_from.isoformat(),
         }
 
+
+def _add_parked(router: APIRouter, context: "Context") -> None:
     @router.get("/parked")
     def parked_submissions(
         actor: Annotated[Actor, Depends(context.authenticate)],
@@ -44,18 +52,14 @@ def kernel_router(context: "Context") -> APIRouter:
     ) -> dict[str, Any]:
         """Submissions that wait, with what they wait for and until when. For REGISTRAR and OPERATOR."""
         require(actor, "REGISTRAR", "OPERATOR")
-        query = select(parked).order_by(parked.c.seq).limit(PAGE)
+        due = (deadlines.c.kind == PARKING) & (
+            deadlines.c.key == parked.c.receipt_id.cast(Text) + "/" + parked.c.digest
+        )
+        query = select(parked, deadlines.c.due).outerjoin(deadlines, due).order_by(parked.c.seq).limit(PAGE)
         if institution:
             query = query.where(parked.c.institution == institution)
         with context.engine.connect() as connection:
             rows = connection.execute(query).all()
-            due = dict(
-                connection.execute(
-                    select(deadlines.c.key, deadlines.c.due).where(deadlines.c.kind == PARKING)
-                )
-                .tuples()
-                .all()
-            )
         return {
             "parked": [
                 {
@@ -63,10 +67,8 @@ def kernel_router(context: "Context") -> APIRouter:
                     "submission_id": row.submission_id,
                     "type": row.submission_type,
                     "awaited": row.awaited,
-                    "due": due.get(f"{row.receipt_id}/{row.digest}"),
+                    "due": row.due,
                 }
                 for row in rows
             ]
         }
-
-    return router

@@ -13,18 +13,24 @@ from shared.eventstore.businessdate import NoBusinessDayYet
 from shared.eventstore.execute import WorkFailed
 from shared.eventstore.store import StoreError
 from shared.refusal import Refusal
+from shared.vault.errors import VaultUnavailable
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_048_576
-CONFLICT, TOO_LARGE, FAULT, UNAVAILABLE = 409, 413, 500, 503
+INVALID, CONFLICT, LENGTH_REQUIRED, TOO_LARGE, FAULT, UNAVAILABLE = 422, 409, 411, 413, 500, 503
+
+State = dict[str, Any]
 
 
 def application(
-    title: str, routers: Sequence[APIRouter], *, ready: Callable[[], Awaitable[dict[str, Any]]],
-    drained: Callable[[float], Awaitable[dict[str, Any]]],
-) -> FastAPI:  # fmt: skip
-    """The service's web application.
+    title: str,
+    routers: Sequence[APIRouter],
+    *,
+    ready: Callable[[], Awaitable[State]],
+    drained: Callable[[float], Awaitable[State]],
+) -> FastAPI:
+    """The service's web application; `/openapi.json` describes it.
 
     Args:
         title: the service's name, for OpenAPI.
@@ -32,57 +38,73 @@ def application(
         ready: why it may not be ready, for `/health/ready`; "ready" tells.
         drained: what is still under way, for `/drain`, waiting so many seconds; "drained" tells.
     """
-    app = FastAPI(title=f"Zeren {title}", version="1", docs_url="/docs", redoc_url=None)
+    app = FastAPI(title=f"Zeren {title}", version="1", docs_url=None, redoc_url=None)
     for router in routers:
         app.include_router(router)
+    app.middleware("http")(_bounded)
+    app.exception_handler(Refusal)(_refused)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(StoreError)(_unavailable)
+    app.exception_handler(VaultUnavailable)(_unavailable)
+    app.exception_handler(WorkFailed)(_failed)
+    _add_health(app, ready, drained)
+    return app
 
-    @app.middleware("http")
-    async def bounded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            return JSONResponse(problem("request.too_large"), TOO_LARGE)
-        return await call(request)
 
-    @app.exception_handler(Refusal)
-    async def refused(_request: Request, refusal: Refusal) -> JSONResponse:
-        return JSONResponse(problem(refusal.code, refusal.field), status_of(refusal.code))
+async def _bounded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuses a body over the bound before it is read; one of unknown length is not read either."""
+    if "transfer-encoding" in request.headers:
+        return JSONResponse(problem("request.length_missing"), LENGTH_REQUIRED)
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+        return JSONResponse(problem("request.too_large"), TOO_LARGE)
+    return await call(request)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first.get("loc", ())[1:])
-        return JSONResponse(problem("submission.invalid_field", field), 422)
 
-    @app.exception_handler(StoreError)
-    async def unavailable(_request: Request, error: StoreError) -> JSONResponse:
-        log.warning("request not decided", extra={"why": str(error)})
-        return JSONResponse(problem("service.unavailable"), UNAVAILABLE, headers={"Retry-After": "1"})
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)
+    return JSONResponse(problem(error.code, error.field), status_of(error.code))
 
-    @app.exception_handler(WorkFailed)
-    async def failed(_request: Request, error: WorkFailed) -> JSONResponse:
-        if isinstance(error.__cause__, NoBusinessDayYet):
-            return JSONResponse(problem("businessday.not_open"), CONFLICT)
-        log.error("request failed", exc_info=error)
-        return JSONResponse(problem("service.fault"), FAULT)
 
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    place = error.errors()[0].get("loc", ())
+    return JSONResponse(
+        problem("submission.invalid_field", ".".join(str(part) for part in place[1:])), INVALID
+    )
+
+
+async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("request not decided", extra={"why": type(error).__name__})
+    return JSONResponse(problem("service.unavailable"), UNAVAILABLE, headers={"Retry-After": "1"})
+
+
+async def _failed(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error.__cause__, NoBusinessDayYet):
+        return JSONResponse(problem("businessday.not_open"), CONFLICT)
+    log.error("request failed", exc_info=error)
+    return JSONResponse(problem("service.fault"), FAULT)
+
+
+def _add_health(
+    app: FastAPI, ready: Callable[[], Awaitable[State]], drained: Callable[[float], Awaitable[State]]
+) -> None:
     @app.get("/health/live")
     async def live() -> dict[str, bool]:
         """The process answers."""
         return {"live": True}
 
     @app.get("/health/ready")
-    async def health_ready(response: Response) -> dict[str, Any]:
+    async def health_ready(response: Response) -> State:
         """Ready to decide: database, assignment and relay are as they should be; else 503 with what is not."""
         state = await ready()
-        response.status_code = 200 if state["ready"] else 503
+        response.status_code = 200 if state["ready"] else UNAVAILABLE
         return state
 
     @app.get("/drain")
-    async def drain(wait: Annotated[float, Query(ge=0, le=30)] = 0) -> dict[str, Any]:
+    async def drain(wait: Annotated[float, Query(ge=0, le=30)] = 0) -> State:
         """What is still under way, at once or when nothing is any more, after at most `wait` seconds.
 
         Opening a business day waits until nothing is, in any service.
         """
         return await drained(wait)
-
-    return app

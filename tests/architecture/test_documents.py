@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import documents, stale
-from shared.contracts.submission import Checked, check, preamble
+from shared.contracts.checking import Checked, check, preamble
 from tests.architecture.tree import ROOT, name_of, project_files, python_files
 from zeren.cli.entry import COMMANDS
 

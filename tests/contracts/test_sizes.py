@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.contracts.checking import check, preamble
 from shared.contracts.enrolment import ClassApplied, PlannedSession
 from shared.contracts.fact import MAX_FACT_BYTES, Fact, FactTooLarge, encode
 from shared.contracts.intake import Origin, Reason, SubmissionAccepted, SubmissionRejected
 from shared.contracts.payment import ClaimRefused, PaymentBatchCreated
-from shared.contracts.submission import MAX_LINES, check, preamble
+from shared.contracts.submission import MAX_LINES
 from tests.contracts.make_golden import GIVEN, NOW, SAMPLE_DIGEST, SAMPLE_USCC, SAMPLE_UUID, sample
 
 CLAIMS_A_BATCH = 300

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
+from shared.contracts.checking import Checked, Preamble, Unreadable, check, preamble
 from shared.contracts.codes.catalogue import text
 from shared.contracts.fact import CONTENT_TYPE
 from shared.contracts.intake import Reason
-from shared.contracts.submission import Checked, Preamble, Unreadable, check, preamble
 from zeren.institution.keys import signature_form
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.contracts.codes.code import Code
 
 CODES = (
+    Code("request.length_missing", "请求须带 Content-Length", "The request needs a Content-Length"),
     Code("request.too_large", "请求超过 1 MiB：请拆分", "The request is over 1 MiB: split it"),
     Code("service.unavailable", "暂时不可用：请稍后重试", "Not available for a moment: try again shortly"),
     Code(

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.payment.bank import render
+from shared.contracts.checking import Checked, check, preamble
 from shared.contracts.payment import PaymentBatchCreated, PaymentOrdered
-from shared.contracts.submission import Checked, check, preamble
 from shared.identity import derive_id
 from shared.intake.signature import parse_jws
 from zeren.bank.answered import Answered

@@ -11,7 +11,8 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from shared.contracts.submission import SUBMISSIONS, Checked, check, preamble
+from shared.contracts.checking import Checked, check, preamble
+from shared.contracts.submission import SUBMISSIONS
 from tests.domain.generator.conftest import Generated
 
 
