@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from aiokafka import TopicPartition
-from sqlalchemy import Engine, and_, func, or_, select
+from sqlalchemy import Engine, Text, and_, func, or_, select
 from sqlalchemy.sql import literal
 
 from shared.contracts.checking import preamble
@@ -204,7 +204,7 @@ class ParkingLot:
 
 
 def _due(limit: int) -> Any:
-    name = parked.c.receipt_id.cast(_text()) + "/" + parked.c.digest
+    name = parked.c.receipt_id.cast(Text) + "/" + parked.c.digest
     overdue = func.coalesce(deadlines.c.marked, literal(value=False))
     return (
         select(
@@ -216,7 +216,3 @@ def _due(limit: int) -> Any:
         .order_by(parked.c.seq)
         .limit(limit)
     )  # fmt: skip
-
-
-def _text() -> Any:
-    return parked.c.digest.type
