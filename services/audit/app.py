@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from shared.tlog.notes import Signer
 from shared.vault.directory import Directory as Handlers
 from shared.vault.names import PersonNames
 
+log = logging.getLogger(__name__)
+
 
 def parts(settings: Settings) -> Parts:
     """What is audit's own."""
@@ -35,7 +38,8 @@ def parts(settings: Settings) -> Parts:
     signer = _signer(settings)
 
     def consumers(context: Context) -> Sequence[tuple[str, Sequence[str], Decide]]:
-        open_ledger(context.engine, signer)
+        size = open_ledger(context.engine, signer)
+        log.info("ledger opened", extra={"log": signer.vkey.name, "vkey": str(signer.vkey), "size": size})
         return [(CONSUMER, LEDGERED, LedgerWorker(context.engine, signer, context.store.positions))]
 
     def routers(context: Context) -> Sequence[APIRouter]:

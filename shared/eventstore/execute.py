@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
-from shared.eventstore.changes import Changes, Move, Reads
+from shared.contracts.fact import decode
+from shared.eventstore.changes import Changes, Committed, Move, Reads
 from shared.eventstore.desk import Desk, Draft, Effects, NotRead
 from shared.eventstore.recorder import MAX_BYTES, MAX_FACTS
 from shared.eventstore.store import Conflict, Store, StoreError, Unavailable
+from shared.telemetry.traceparent import trace_id
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
@@ -226,4 +228,16 @@ class Executor:
         )
         committed = self.store.commit(changes)
         self._cache.keep(desk.states, committed.head)
+        _tell(desk, committed)
         return Done(results, committed.head)
+
+
+def _tell(desk: Desk, committed: Committed) -> None:
+    """One line a batch; one a fact, with its ids, where the level asks for it."""
+    if desk.facts:
+        log.info("facts recorded", extra={"facts": len(desk.facts), "head": committed.head})
+    if log.isEnabledFor(logging.DEBUG):
+        for position, fact in enumerate(desk.facts, committed.first):
+            ids = {"fact": fact.id, "type": fact.type, "stream": fact.stream, "version": fact.version}
+            trace = trace_id(decode(fact.state, fact.type).traceparent)
+            log.debug("fact recorded", extra={**ids, "position": position, "trace_id": trace})
