@@ -78,14 +78,23 @@ class Relay:
         """Finds where to go on: compares each partition's tail in Kafka with the event table."""
         self._source = f"{self._service}@{await asyncio.to_thread(self._store.incarnation)}"
         cursor = await asyncio.to_thread(self._read_cursor)
-        sent = await self._tails_in_kafka()
-        await asyncio.to_thread(self._compare, sent)
+        sent = await self._compared_tails()
         tails = await asyncio.to_thread(self._tails_at, cursor)
         if any(sent[p][0] < tails[p] for p in range(PARTITIONS)):
             log.warning("sending again from the start of what Kafka lacks", extra={"cursor": cursor})
             cursor = min(sent[p][0] for p in range(PARTITIONS) if sent[p][0] < tails[p])
             tails = await asyncio.to_thread(self._tails_at, cursor)
         self.cursor, self._tails = cursor, tails
+
+    async def compare_with_kafka(self) -> None:
+        """Raises StoreBehindKafka where Kafka holds facts that the event table lacks. Before that, append nothing."""
+        self._source = f"{self._service}@{await asyncio.to_thread(self._store.incarnation)}"
+        await self._compared_tails()
+
+    async def _compared_tails(self) -> list[tuple[int, bytes]]:
+        sent = await self._tails_in_kafka()
+        await asyncio.to_thread(self._compare, sent)
+        return sent
 
     def _read_cursor(self) -> int:
         with self._engine.begin() as connection:

@@ -58,6 +58,9 @@ def main_of(service: str, settings: type[S], parts: Callable[[S], Parts], argume
     gc.set_threshold(200_000, 50, 100)
     try:
         asyncio.run(run(service, found, own, roles))
+    except StoreBehindKafka as error:
+        sys.stderr.write(f"{error}\n")
+        return STORE_BEHIND
     except BaseExceptionGroup as group:
         return _exit_code(group)
     return OK

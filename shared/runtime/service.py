@@ -9,7 +9,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import uvicorn
@@ -102,6 +102,7 @@ class Context:
     vault: Vault
     authenticate: Authenticate
     wakeup: WakeUp
+    relay: Relay
     consumers: list[BatchConsumer] = field(default_factory=list)
 
 
@@ -114,16 +115,19 @@ def build(service: str, settings: ServiceSettings, parts: Parts) -> Context:
     def effects(fact: Encoded) -> list[Effect]:
         return [*receipt_effects(fact), *adopted_effects(fact), *parts.effects(fact)]
 
+    kafka = KafkaAccess(settings.kafka_bootstrap, settings.kafka_user, settings.kafka_password)
+    wakeup = WakeUp(engine)
     return Context(
         service=service,
         settings=settings,
         engine=engine,
         store=store,
         executor=Executor(service, store, effects, always=business_day_reads()),
-        kafka=KafkaAccess(settings.kafka_bootstrap, settings.kafka_user, settings.kafka_password),
+        kafka=kafka,
         vault=Vault(make_vault_engine(settings.vault_url), read_key_file(settings.master_key_file)),
         authenticate=authenticator(settings.issuer_jwks_file),
-        wakeup=WakeUp(engine),
+        wakeup=wakeup,
+        relay=Relay(service, store, engine, kafka, wakeup),
     )
 
 
@@ -134,8 +138,13 @@ async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequ
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    drain = Drain(service, context.engine, context.kafka, _readers(parts, service, context))
+    # Before any role may append: a database that was put back would use its positions twice.
+    await _kept_up("comparison with Kafka", context.relay.compare_with_kafka)
+    further = [Further(*each) for each in parts.consumers(context)]
+    drain = Drain(service, context.engine, context.kafka, _readers(context, parts, further))
     loops = _loops(context, parts, roles, drain)
+    if "worker" in roles:
+        loops |= _worker_loops(context, parts, further)
     log.info("service starts", extra={"roles": ",".join(roles), "port": settings.http_port})
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_kept_up(name, each), name=name) for name, each in loops.items()]
@@ -147,9 +156,18 @@ async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequ
     log.info("service stopped")
 
 
-def _readers(parts: Parts, service: str, context: Context) -> Readers:
+class Further(NamedTuple):
+    """A batch consumer of the service's own, besides intake and foreign facts; its group names its position rows."""
+
+    group: str
+    topics: Sequence[str]
+    worker: Decide
+
+
+def _readers(context: Context, parts: Parts, further: Sequence[Further]) -> Readers:
     """Who must have read what before nothing is under way."""
-    topics = {group: list(read) for group, read, _ in parts.consumers(context)}
+    service = context.service
+    topics = {each.group: list(each.topics) for each in further}
     if parts.handlers is not None:
         topics[f"{service}.intake"] = [intake_topic(service)]
     if sources := _sources(parts, service):
@@ -165,12 +183,9 @@ def _sources(parts: Parts, service: str) -> set[str]:
 
 def _loops(context: Context, parts: Parts, roles: Sequence[str], drain: Drain) -> dict[str, Loop]:
     loops: dict[str, Loop] = {"wakeup": context.wakeup.run}
-    if "worker" in roles:
-        loops |= _worker_loops(context, parts)
     if "relay" in roles:
-        relay = Relay(context.service, context.store, context.engine, context.kafka, context.wakeup)
         receipts = ReceiptSender(context.service, context.engine, context.kafka, context.wakeup)
-        loops |= {"relay": relay.run, "receipts": receipts.run}
+        loops |= {"relay": context.relay.run, "receipts": receipts.run}
     if "projector" in roles and parts.projections:
         projector = Projector(context.service, context.store, context.engine, parts.projections)
         loops["projector"] = _projector_loop(projector, context.wakeup)
@@ -179,10 +194,10 @@ def _loops(context: Context, parts: Parts, roles: Sequence[str], drain: Drain) -
     return loops
 
 
-def _worker_loops(context: Context, parts: Parts) -> dict[str, Loop]:
+def _worker_loops(context: Context, parts: Parts, further: Sequence[Further]) -> dict[str, Loop]:
     loops = dict(parts.loops(context))
     service = context.service
-    consumers = [BatchConsumer(group, topics, worker) for group, topics, worker in parts.consumers(context)]
+    consumers = [BatchConsumer(*each) for each in further]
     if parts.handlers is not None:
         sealed = SealedIntake(PersonVault(context.vault), Evidence(context.vault, service))
         intake = IntakeWorker(context.executor, parts.handlers, sealed, parts.parking_due)
@@ -266,11 +281,11 @@ def _database_state(engine: Engine) -> dict[str, Any]:
 
 
 async def _kept_up(name: str, loop: Callable[[], Awaitable[None]]) -> None:
-    """Runs a loop again after an outage. Whatever is not an outage ends the process: a supervisor decides."""
+    """Runs to its end, again after each outage. What is no outage ends the process: a supervisor decides."""
     pause = 0.2
     while True:
         try:
-            await loop()
+            return await loop()
         except (KafkaError, StoreError, DBAPIError, psycopg.OperationalError, OSError) as error:
             log.warning("loop begins again", extra={"loop": name, "why": type(error).__name__})
             await asyncio.sleep(pause)
