@@ -60,6 +60,10 @@ class IntakeWorker:
         """See `Decide`."""
         self._stored = None
 
+    def overdue(self) -> tuple[()]:
+        """See `Decide`. Intake records have no chain: each stands for itself."""
+        return ()
+
     def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """See `Decide`."""
         key = PositionKey(self._consumer, SOURCE, partition.topic, partition.partition)

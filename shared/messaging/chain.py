@@ -15,7 +15,7 @@ from shared.messaging.topics import FactHeaders
 
 R = TypeVar("R")
 
-MAX_HELD = 10_000
+MAX_HELD = 5_000
 """Records held while a missing link is looked for ahead."""
 
 

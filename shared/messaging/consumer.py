@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 Record: TypeAlias = Any
 """aiokafka's ConsumerRecord."""
 
+WATCH_SECONDS = 1.0
 RETRY_FOR_SECONDS = 60.0
 """How long one batch is tried before it is given back to Kafka; well within the poll interval."""
 
@@ -43,17 +44,35 @@ class Stopped(Exception):
         self.why = why
 
 
+class ReadAgain(Exception):
+    """A partition must be read again from `offset`: a link is missing that may stand there.
+
+    Attributes:
+        why: for the log; names ids only.
+    """
+
+    def __init__(self, partition: TopicPartition, offset: int, why: str) -> None:
+        super().__init__(why)
+        self.partition = partition
+        self.offset = offset
+        self.why = why
+
+
 class Decide(Protocol):
     """What a consumer does with the records of one partition. Blocks; runs in a thread."""
 
     def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """Decides and writes them all. Returns the offset to go on from.
 
-        Raises: PositionMoved, Unavailable, NoBusinessDayYet (try again); Stopped (after writing what stands before).
+        Raises: PositionMoved, Unavailable, NoBusinessDayYet (try again); ReadAgain, Stopped (after writing what
+            stands before).
         """
 
     def forget(self) -> None:
         """Positions in memory may be old: read them again from the database."""
+
+    def overdue(self) -> Sequence[ReadAgain | Stopped]:
+        """What to do about partitions that have waited too long for a missing link."""
 
 
 class BatchConsumer:
@@ -72,6 +91,7 @@ class BatchConsumer:
         self._worker = worker
         self._max_records = max_records
         self._subscriber: Any = None
+        self._busy = asyncio.Lock()
 
     def subscribe(self, broker: KafkaBroker) -> None:
         """Wires the group into the broker; starts with it."""
@@ -117,21 +137,40 @@ class BatchConsumer:
         return frozenset(self.consumer.assignment()) if self.consumer is not None else frozenset()
 
     async def _handle(self, records: Sequence[Record]) -> None:
-        try:
-            for partition, batch in _by_partition(records).items():
-                await self._handle_partition(partition, batch)
-        except Exception:
-            log.exception("batch given back", extra={"group": self.group})
-            self._give_back(_by_partition(records))
+        async with self._busy:
+            try:
+                for partition, batch in _by_partition(records).items():
+                    await self._handle_partition(partition, batch)
+            except Exception:
+                log.exception("batch given back", extra={"group": self.group})
+                self._give_back(_by_partition(records))
+
+    async def watch(self) -> None:
+        """Looks for ever after partitions that wait for a missing link: nothing may come on them any more."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            async with self._busy:
+                for order in self._worker.overdue():
+                    self._obey(order)
+
+    def _obey(self, order: ReadAgain | Stopped) -> None:
+        if isinstance(order, Stopped):
+            self._stop(order)
+            return
+        log.warning(
+            "partition read again", extra={"group": self.group, "why": order.why, "offset": order.offset}
+        )
+        if self.consumer is not None and order.partition in self.consumer.assignment():
+            self.consumer.seek(order.partition, order.offset)
 
     async def _handle_partition(self, partition: TopicPartition, records: list[Record]) -> None:
         if partition in self.stopped:
             return
         try:
             following = await self._with_retries(partition, records)
-        except Stopped as stop:
-            self._stop(stop)
-            following = stop.offset
+        except (Stopped, ReadAgain) as order:
+            self._obey(order)
+            following = order.offset
         except (PositionMoved, Unavailable, NoBusinessDayYet) as error:
             log.warning("batch read again", extra={"group": self.group, "why": type(error).__name__})
             self._worker.forget()

@@ -15,7 +15,7 @@ from shared.eventstore.changes import Effect, KnowFact, Reads
 from shared.eventstore.desk import Draft
 from shared.eventstore.execute import Executor, WorkFailed
 from shared.messaging.chain import Linked
-from shared.messaging.consumer import Record, Stopped
+from shared.messaging.consumer import ReadAgain, Record, Stopped
 from shared.messaging.links import Link, Links
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,10 @@ class ForeignFacts:
     def forget(self) -> None:
         """See `Decide`."""
         self._links.forget()
+
+    def overdue(self) -> list[Stopped | ReadAgain]:
+        """See `Decide`."""
+        return self._links.overdue()
 
     def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """See `Decide`. Whatever fails after links were taken drops them: the database says where to go on."""

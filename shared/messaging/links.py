@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -11,10 +12,13 @@ from aiokafka import TopicPartition
 
 from shared.eventstore.changes import Move, Position, PositionKey
 from shared.messaging.chain import Chain, ChainBroken, Linked
-from shared.messaging.consumer import Record, Stopped
+from shared.messaging.consumer import ReadAgain, Record, Stopped
 from shared.messaging.topics import FactHeaders, fact_headers
 
 Link: TypeAlias = tuple[PositionKey, Linked[Record]]
+
+HELD_SECONDS = 5.0
+"""How long a missing link is looked for ahead, before it is looked for behind. A clock of machines, not of rules."""
 
 _SOURCE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
@@ -26,12 +30,12 @@ class Taken:
     Attributes:
         links: records whose turn it is, in the order in which they are to be taken.
         repeats: records at positions that were taken before: passed over, or compared with what was taken.
-        broken: why the partition must stop once `links` are written; None: it goes on.
+        broken: why the partition must stop, or be read again, once `links` are written; None: it goes on.
     """
 
     links: list[Link] = field(default_factory=list)
     repeats: list[tuple[FactHeaders, Record]] = field(default_factory=list)
-    broken: Stopped | None = None
+    broken: Stopped | ReadAgain | None = None
 
 
 class Links:
@@ -47,10 +51,16 @@ class Links:
         self._consumer = consumer
         self._stored = stored
         self._chains: dict[PositionKey, Chain[Record]] | None = None
+        self._waiting_since: dict[PositionKey, float] = {}
+        self._read_again: set[tuple[PositionKey, int]] = set()
 
     def forget(self) -> None:
-        """What is in memory may be old, or was not written: the database says where to go on."""
+        """What is in memory may be old, or was not written: the database says where to go on.
+
+        Records that were held are gone with it; the gap that they leave is read again.
+        """
         self._chains = None
+        self._waiting_since.clear()
 
     def take(self, partition: TopicPartition, records: Sequence[Record]) -> Taken:
         """Offers a partition's records to their chains, up to the first that breaks one."""
@@ -66,12 +76,41 @@ class Links:
             try:
                 links = chain.offer(headers, record.offset, record.value, record)
             except ChainBroken as error:
-                taken.broken = Stopped(partition, record.offset, f"{error} at offset {record.offset}")
+                why = f"{error} at offset {record.offset}"
+                taken.broken = (
+                    self._gap(key) if error.why == "gap" else Stopped(partition, record.offset, why)
+                )
                 return taken
+            self._note(key, chain)
             taken.links += [(key, link) for link in links]
             if not links and chain.last is not None and headers.position <= chain.last.position:
                 taken.repeats.append((headers, record))
         return taken
+
+    def _note(self, key: PositionKey, chain: Chain[Record]) -> None:
+        if chain.held:
+            self._waiting_since.setdefault(key, time.monotonic())
+        else:
+            self._waiting_since.pop(key, None)
+
+    def overdue(self) -> list[Stopped | ReadAgain]:
+        """Partitions whose missing link did not come ahead in time."""
+        until = time.monotonic() - HELD_SECONDS
+        return [self._gap(key) for key, since in list(self._waiting_since.items()) if since <= until]
+
+    def _gap(self, key: PositionKey) -> Stopped | ReadAgain:
+        """The missing link is not ahead: it is looked for once from the stored offset on, then the partition stops."""
+        chain = self._chain(key)
+        at = chain.stored.position if chain.stored else 0
+        partition = TopicPartition(key.topic, key.partition)
+        first = min(link.offset for link in chain.held.values())
+        self._waiting_since.pop(key, None)
+        chain.rewind(chain.stored)
+        if (key, at) in self._read_again:
+            return Stopped(partition, first, f"gap: {key.source} is missing its link after position {at}")
+        self._read_again.add((key, at))
+        offset = chain.stored.kafka_offset + 1 if chain.stored else 0
+        return ReadAgain(partition, offset, f"gap after position {at} of {key.source}")
 
     def _chain(self, key: PositionKey) -> Chain[Record]:
         if self._chains is None:

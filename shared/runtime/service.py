@@ -220,7 +220,7 @@ def _consumer_loop(context: Context, consumers: Sequence[BatchConsumer]) -> Loop
             consumer.subscribe(broker)
         async with broker:
             await broker.start()
-            await asyncio.Event().wait()
+            await asyncio.gather(*(consumer.watch() for consumer in consumers))
 
     return consume
 

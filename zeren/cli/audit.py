@@ -154,7 +154,7 @@ def show_responsibility(told: dict[str, Any]) -> None:
         "岗位 / post",
         "单位 / organisation",
         "日期 / dates",
-        ">事实",
+        ">事实 / facts",
     )
     rows = []
     for link in told["links"]:
@@ -200,9 +200,9 @@ def show_targets(told: dict[str, Any]) -> None:
     )  # fmt: skip
     names = ("target", "enrolled", "completed", "certified", "claimed", "paid")
     rows = [
-        (f"{row['zh']} {row['en']}", *(row[name] for name in names), yuan(row["paid_fen"]))
+        (f"{row['zh']} {row['en']}", *(f"{row[name]:,}" for name in names), yuan(row["paid_fen"]))
         for row in told["regions"]
     ]
     total = told["total"]
-    rows.append(("合计 / total", *(total[name] for name in names), yuan(total["paid_fen"])))
+    rows.append(("合计 / total", *(f"{total[name]:,}" for name in names), yuan(total["paid_fen"])))
     print_table(f"{told['year']}（{told['source']}）{' '.join(told['marks'])}", columns, rows)

@@ -43,10 +43,11 @@ def list_claims(
         print_json({"items": items})
         return
     columns = (
-        "申领 / claim", "环节 / stage", "区域", "职业 / occupation", "级", "申领人 / claimant",
+        "申领 / claim", "环节 / stage", "区域 / region", "职业 / occupation", "级 / level", "申领人 / claimant",
         ">金额 / amount", "标记 / marks", "原因 / codes",
     )  # fmt: skip
-    print_table(f"{len(items)} 笔 / claims", columns, map(_row, items))
+    more = "；如有更多，用 --limit / perhaps more: --limit" if len(items) == limit else ""
+    print_table(f"{len(items)} 笔 / claims{more}", columns, map(_row, items))
 
 
 def _row(item: dict[str, Any]) -> tuple[Any, ...]:
@@ -82,7 +83,7 @@ def show_claim(claim_id: object, *, handler: str | None, state_name: str | None,
         f"金额 / amount {found['computed']}  已付 / paid {yuan(found['paid_fen'])}  {' '.join(found['marks'])}"
     )
     screen.print(f"证书 / certificate {found['certificate_id']}  机构 / institution {found['institution']}")
-    columns = ("业务日期 / date", "事实 / fact", "环节 / step", "职责 / duty", "谁 / who", ">金额", "原因")
+    columns = ("业务日期 / date", "事实 / fact", "环节 / step", "职责 / duty", "谁 / who", ">金额 / amount", "原因 / codes")
     rows = [
         (
             act["business_date"],

@@ -11,6 +11,7 @@ from typing import IO, Any, NoReturn
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 LOG_WIDTH = 200
 """Columns where the output is no terminal: tables in a log file must not be folded."""
@@ -29,13 +30,19 @@ def print_json(answer: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table; columns whose name begins with > are aligned to the right."""
-    table = Table(title=title, title_justify="left")
+    """A table; columns whose name begins with > are aligned to the right.
+
+    Folded in a narrow terminal, never cut: no id or amount may lose its end. A heading takes a line a language.
+    """
+    table, screen = Table(), console()
     for column in columns:
-        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        heading = column.removeprefix(">").replace(" / ", "\n")
+        table.add_column(heading, justify="right" if column.startswith(">") else "left", overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console().print(table)
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    if title:
+        screen.print(title, soft_wrap=True, markup=False)
+    screen.print(table)
 
 
 def timed_progress(*, to_stderr: bool = False) -> Callable[[str], None]:

@@ -40,14 +40,14 @@ def list_packages(folder: Path, *, as_json: bool) -> None:
     columns = (
         "政策包 / package",
         "名称 / title",
-        "区域",
+        "区域 / region",
         "内容 / kinds",
         "有效期 / in force",
         "标记 / marks",
         "SHA-256",
     )
     print_table(
-        str(len(rows)),
+        f"{len(rows)} 个政策包 / packages",
         columns,
         (
             (

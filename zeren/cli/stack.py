@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from zeren.cli.output import fail, json_option, print_json, print_table, timed_progress
-from zeren.cli.states import DEFAULT, NOT_RUNNING, chosen_name, known, state_option
+from zeren.cli.states import DEFAULT, NOT_RUNNING, chosen_name, known, start_command, state_option
 from zeren.stack import doctor as examination
 from zeren.stack import local as servers
 from zeren.stack import whole
@@ -78,10 +78,10 @@ def _welcome(state: StateFolder, first_day: date, progress: Progress) -> None:
             now = open_days(local, first_day, progress=progress)
             progress(f"已开启首个业务日期 {now} / opened the first business day, {now}")
         for name in (*servers.SERVICES, ISSUER):
-            progress(f"{name}: {local.url(name)}" + ("/docs" if name != ISSUER else ""))
+            progress(f"{name}: {local.url(name)}" + ("/openapi.json" if name != ISSUER else ""))
     progress(f"业务日期 {now}，推进用 zeren day open --through 日期 / the business date; that moves it")
     progress(f"账本验证密钥 / the ledger's verifier key: {whole.ledger_vkey(state)}")
-    progress("就绪；下一步 zeren institution register 或 zeren demo / ready")
+    progress("就绪；下一步 zeren institution register 或 zeren demo / ready; next: register, or the demo")
 
 
 def _watch(state: StateFolder, progress: Progress) -> None:
@@ -117,7 +117,8 @@ def status(state_name: str | None, *, as_json: bool) -> None:
     name = chosen_name(state_name)
     state = known(name)
     if state is None:
-        fail(NOT_RUNNING, f"{name} 从未启动：请运行 zeren up / {name} was never started: run zeren up")
+        start = start_command(name)
+        fail(NOT_RUNNING, f"{name} 从未启动：请运行 {start} / {name} was never started: run {start}")
     answer = _status(state)
     if as_json:
         print_json(answer)
@@ -165,12 +166,13 @@ def _show_status(answer: dict[str, Any]) -> None:
         health = services.get(one["name"])
         state = "运行 / running" if one["running"] else "已退出 / ended"
         ready = "" if health is None else "就绪 / ready" if health["ready"] else "未就绪 / not ready"
-        rows.append((one["name"], one["pid"], state, ready, health["url"] if health else "", one["log"]))
-    columns = ("进程 / process", ">pid", "状态 / state", "服务 / service", "地址 / URL", "日志 / log")
+        rows.append((one["name"], one["pid"], state, ready, health["url"] if health else ""))
+    columns = ("进程 / process", ">pid", "状态 / state", "服务 / service", "地址 / URL")
     print_table(answer["state"], columns, rows)
     if answer["missing"]:
         names = ", ".join(answer["missing"])
-        click.echo(f"未运行：{names}；请运行 zeren up / not running: {names}; run zeren up")
+        start = start_command(Path(answer["state"]).name)
+        click.echo(f"未运行：{names}；请运行 {start} / not running: {names}; run {start}")
     click.echo(f"业务日期 / business date: {answer['business_date'] or '—'}")
     click.echo(f"账本验证密钥 / ledger verifier key: {answer['ledger_vkey'] or '—'}")
 

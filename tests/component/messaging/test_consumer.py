@@ -13,6 +13,8 @@ from confluent_kafka import Producer
 from shared.eventstore.store import PositionMoved, Unavailable
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Stopped
+from shared.messaging.links import Links
+from shared.messaging.topics import FactHeaders
 
 
 class Recorder:
@@ -38,6 +40,9 @@ class Recorder:
     def forget(self) -> None:
         self.forgotten += 1
 
+    def overdue(self) -> list:
+        return []
+
 
 @pytest.fixture
 def kafka(servers) -> KafkaAccess:
@@ -57,12 +62,15 @@ def produce(servers):
 
 
 @contextlib.asynccontextmanager
-async def consuming(kafka: KafkaAccess, group: str, topic: str, worker: Recorder):
+async def consuming(kafka: KafkaAccess, group: str, topic: str, worker: Recorder, *, watched: bool = False):
     consumer, broker = BatchConsumer(group, [topic], worker), kafka.broker()
     consumer.subscribe(broker)
     async with broker:
         await broker.start()
+        watching = asyncio.create_task(consumer.watch()) if watched else None
         yield consumer
+        if watching is not None:
+            watching.cancel()
 
 
 async def until(condition, seconds: float = 30) -> None:
@@ -152,3 +160,46 @@ async def test_offsets_are_committed_explicitly_after_the_worker(kafka, produce,
     async with consuming(kafka, group, topic, second):
         await until(lambda: len(second.seen) >= 1)
     assert second.values == [b"next"]
+
+
+async def test_a_partition_whose_link_is_missing_is_read_again_once_and_then_stops(
+    kafka, produce, fresh_topic, unique
+):
+    """The committed offset lies past a fact that was never decided: it is found behind. One that is nowhere stops."""
+    topic, group = fresh_topic(), unique("reader")
+    facts = [(1, 0), (2, 1), (3, 2)]
+    rows = [
+        (b"fact %d" % at, FactHeaders("t", "enrolment@1", at, previous).encode()) for at, previous in facts
+    ]
+    produce(topic, *rows)
+    async with consuming(kafka, group, topic, passer := Recorder()):
+        await until(lambda: len(passer.seen) == 3)
+    worker = Chained()
+    async with consuming(kafka, group, topic, worker, watched=True) as consumer:
+        produce(topic, (b"fact 4", FactHeaders("t", "enrolment@1", 4, 3).encode()))
+        await until(lambda: worker.positions == [1, 2, 3, 4])
+        produce(topic, (b"fact 9", FactHeaders("t", "enrolment@1", 9, 8).encode()))
+        await until(lambda: bool(consumer.stopped))
+        assert "after position 4" in consumer.stopped[TopicPartition(topic, 0)]
+    assert worker.positions == [1, 2, 3, 4]
+
+
+class Chained(Recorder):
+    """A worker that takes records by their chain and keeps the positions in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.positions: list[int] = []
+        self.rows: dict = {}
+        self.links = Links("test", lambda _consumer: dict(self.rows))
+
+    def decide(self, partition: TopicPartition, records: Sequence) -> int:
+        taken = self.links.take(partition, records)
+        for move in self.links.moves(taken.links):
+            self.rows[move.key] = move.new
+        self.links.settle(taken.links)
+        self.positions += [link.headers.position for _, link in taken.links]
+        return self.links.following(partition, records)
+
+    def overdue(self) -> list:
+        return self.links.overdue()
