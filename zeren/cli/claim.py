@@ -83,7 +83,9 @@ def show_claim(claim_id: object, *, handler: str | None, state_name: str | None,
         f"金额 / amount {found['computed']}  已付 / paid {yuan(found['paid_fen'])}  {' '.join(found['marks'])}"
     )
     screen.print(f"证书 / certificate {found['certificate_id']}  机构 / institution {found['institution']}")
-    columns = ("业务日期 / date", "事实 / fact", "环节 / step", "职责 / duty", "谁 / who", ">金额 / amount", "原因 / codes")
+    columns = (
+        "业务日期 / date", "事实 / fact", "环节 / step", "职责 / duty", "谁 / who", ">金额 / amount", "原因 / codes",
+    )  # fmt: skip
     rows = [
         (
             act["business_date"],

@@ -72,7 +72,9 @@ def codes(prefix: str, *, as_json: bool) -> None:
         print_json({"codes": [code._asdict() for code in found]})
         return
     columns = ("代码 / code", "中文", "English", "依据 / source")
-    print_table(f"{len(found)} 个代码 / codes", columns, ((one.code, one.zh, one.en, one.source) for one in found))
+    print_table(
+        f"{len(found)} 个代码 / codes", columns, ((one.code, one.zh, one.en, one.source) for one in found)
+    )
 
 
 @click.command()
