@@ -4,9 +4,11 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
 
 from shared.access.answers import problem, status_of
 from shared.eventstore.businessdate import NoBusinessDayYet
@@ -45,7 +47,8 @@ def application(
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StoreError)(_unavailable)
-    app.exception_handler(VaultUnavailable)(_unavailable)
+    for outage in (VaultUnavailable, KafkaError, DBAPIError):
+        app.exception_handler(outage)(_unavailable)
     app.exception_handler(WorkFailed)(_failed)
     _add_health(app, ready, drained)
     return app

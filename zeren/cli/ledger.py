@@ -147,3 +147,20 @@ def prove(
     )
     if out is not None:
         click.echo(f"{out}/{proven.index}.json, {out}/{proven.index}.tlog-proof")
+
+
+@ledger.command("check")
+@click.argument("entry", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("proof", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--vkey", envvar="ZEREN_LEDGER_VKEY", required=True, help="验证密钥 / the verifier key")
+@json_option
+def check(entry: Path, proof: Path, vkey: str, *, as_json: bool) -> None:
+    """离线核验 prove 写出的记录与证明 / Check an entry and its proof, as prove wrote them, offline."""
+    head = verifier.verify_proof(proof.read_text("utf-8"), entry.read_bytes(), vkey)
+    if as_json:
+        print_json({"proven": True, "origin": head.origin, "size": head.size, "root": head.root.hex()})
+        return
+    click.echo(
+        f"证明有效：{head.origin} 的 {head.size} 条账本含有此记录 / "
+        f"the proof holds: the entry stands in {head.origin} of {head.size} entries"
+    )

@@ -16,6 +16,16 @@ from zeren.stack.days import open_days, wait_drained
 from zeren.stack.local import Servers
 from zeren.stack.whole import institutions_folder
 
+STEPS = {
+    "approve_classes": "批准开班",
+    "accept": "受理",
+    "review": "初审",
+    "publicise": "公示",
+    "approve": "审批",
+    "pay": "拨付",
+}
+"""The handlers' steps of the timetable, as they are told."""
+
 
 class Play:
     """One run on one stack.
@@ -61,7 +71,7 @@ class Play:
             case _:
                 with self._progress.part("经办/handlers"):
                     done = self._handlers.step(step)
-                self._progress(f"{day} {step}: {done} 项 / decisions")
+                self._progress(f"{day} {STEPS[step]} {done} 项 / {step.replace('_', ' ')}: {done}")
 
     def _register(self) -> None:
         dataset = self._dataset

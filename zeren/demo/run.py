@@ -95,11 +95,12 @@ def main(*, trainees: int, seed: int, as_json: bool, serve: bool, state_name: st
         play.play()
         with progress.part("核对/compare"):
             ending = _end(local, dataset, parties, play.people_refused)
+        serving = serve and not as_json and sys.stdout.isatty()
         if not as_json:
-            _tell(ending, progress, state_name)
+            _tell(ending, progress, state_name, serving=serving)
         for difference in _shown(ending.differences):
             click.echo(f"  {difference}", err=as_json)
-        if serve and not as_json and sys.stdout.isatty():
+        if serving:
             _serve(progress)
     if as_json:
         click.echo(json.dumps(_summary(ending, progress.seconds), ensure_ascii=False))
@@ -166,7 +167,7 @@ def _end(local: Local, dataset: Dataset, parties: Parties, people_refused: list[
     )
 
 
-def _tell(ending: Ending, progress: Progress, state_name: str) -> None:
+def _tell(ending: Ending, progress: Progress, state_name: str, *, serving: bool) -> None:
     teller = Teller()
     teller.regions(ending.progress)
     teller.refusals(ending.observed["refusals"])
@@ -180,7 +181,7 @@ def _tell(ending: Ending, progress: Progress, state_name: str) -> None:
         f"ledger verified: {ledger.size} facts, checkpoint {ledger.size} {ledger.root}"
     )
     teller.line(f"用时 / seconds: {progress.seconds:.1f}（{progress.told()}）")
-    teller.next_steps(ending.claim_id, state_name)
+    teller.next_steps(ending.claim_id, state_name, serving=serving)
     teller.line()
     teller.line(_verdict(ending))
 

@@ -117,11 +117,12 @@ class Teller:
         columns = ("责任 / role", "职责 / duty", "谁 / who", "岗位与单位 / post", "日期 / dates")
         self._table("责任链：谁使用、谁负责 / responsibility", columns, rows)
 
-    def next_steps(self, claim_id: str, state: str) -> None:
-        """Commands to try while it serves."""
+    def next_steps(self, claim_id: str, state: str, *, serving: bool) -> None:
+        """Commands to try while it serves, or once it has been started again."""
         self.line()
         self.line("接下来可以试 / what to try next:")
         for command in (
+            *(() if serving else ("zeren up",)),
             f"zeren audit replay {claim_id}",
             f"zeren audit responsible {claim_id}",
             f"zeren claim show {claim_id}",

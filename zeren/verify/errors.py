@@ -3,6 +3,7 @@
 TlogError                     shared.tlog.errors: the bytes, signatures, hashes are wrong
 └── VerifyError
     ├── LedgerUnreachable     no answer, or not one of a ledger
+    ├── NoLedger              nothing at this place is a ledger
     ├── AnswerTooLarge        more bytes than the resource can have
     ├── FactNotFound          no entry served has the fact's id
     └── LedgerRewritten       the ledger no longer begins with what it signed before
@@ -24,6 +25,16 @@ class LedgerUnreachable(VerifyError):
         super().__init__(
             f"无法读取账本 {where}：{why}。请检查地址和网络",
             f"cannot read the ledger at {where}: {why}. Check the address and the network",
+        )
+
+
+class NoLedger(VerifyError):
+    """Nothing at this place is a ledger: it has no checkpoint."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"{where} 不是账本：没有 checkpoint。请核对地址（网址须以 /log 结尾）",
+            f"{where} is no ledger: it has no checkpoint. Check the address (a URL ends in /log)",
         )
 
 

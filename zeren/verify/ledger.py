@@ -19,7 +19,7 @@ from shared.tlog.notes import MAX_NOTE_BYTES, VerifierKey
 from shared.tlog.proof_file import ProofFile, parse_proof_file, verify_proof_file
 from shared.tlog.proofs import TileCache, TileHashes, consistency_proof, inclusion_proof, verify_consistency
 from shared.tlog.tiles import TILE_WIDTH, bundles_of, decode_bundle, tile_width
-from zeren.verify.errors import FactNotFound, LedgerRewritten, VerifyError
+from zeren.verify.errors import FactNotFound, LedgerRewritten, NoLedger, VerifyError
 from zeren.verify.sources import Source, SourceReader, open_source
 
 MAX_HINT_BYTES = 4096
@@ -159,7 +159,7 @@ def verify_proof(proof: str, entry: bytes, vkey: str) -> Checkpoint:
 def _read_checkpoint(source: Source, key: VerifierKey) -> SignedCheckpoint:
     note = source.fetch("checkpoint", MAX_NOTE_BYTES)
     if note is None:
-        raise ResourceMissing("checkpoint")
+        raise NoLedger(source.where)
     return SignedCheckpoint(open_checkpoint(note, [key]), note.decode())
 
 

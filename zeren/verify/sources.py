@@ -26,7 +26,15 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Source(Protocol):
-    """The files of a ledger, by their paths under its prefix."""
+    """The files of a ledger, by their paths under its prefix.
+
+    Attributes:
+        where: the prefix or folder, for messages.
+    """
+
+    @property
+    def where(self) -> str:
+        """See the class."""
 
     def fetch(self, path: str, limit: int) -> bytes | None:
         """A resource of at most `limit` bytes, None where there is none.
@@ -41,12 +49,12 @@ class HttpSource:
     """A ledger behind an URL prefix."""
 
     def __init__(self, prefix: str, client: httpx.Client) -> None:
-        self._prefix = prefix.rstrip("/")
+        self.where = prefix.rstrip("/")
         self._client = client
 
     def fetch(self, path: str, limit: int) -> bytes | None:
         """See `Source`; 404 and 410 mean that there is none."""
-        url = f"{self._prefix}/{path}"
+        url = f"{self.where}/{path}"
         try:
             with self._client.stream("GET", url) as response:
                 if response.status_code in (404, 410):
@@ -62,6 +70,7 @@ class FolderSource:
     """A ledger's files in a local folder: a copy, a mirror, a backup."""
 
     def __init__(self, folder: Path) -> None:
+        self.where = str(folder)
         self._folder = folder
 
     def fetch(self, path: str, limit: int) -> bytes | None:

@@ -39,7 +39,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
         ("institution", {"register", "key", "publish", "receipts"}),
         ("claim", {"list", "show"}),
         ("audit", {"replay", "responsible"}),
-        ("ledger", {"verify", "checkpoint", "prove"}),
+        ("ledger", {"verify", "checkpoint", "prove", "check"}),
         ("policy", {"list", "check", "show"}),
         ("day", {"show", "open"}),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from shared.tlog.checkpoint import Checkpoint, sign_checkpoint
 from shared.tlog.errors import (
@@ -24,7 +26,8 @@ from shared.tlog.errors import (
     Unsigned,
 )
 from shared.tlog.notes import MAX_NOTE_BYTES, Signer
-from zeren.verify.errors import AnswerTooLarge, FactNotFound, LedgerRewritten, LedgerUnreachable
+from zeren.cli.ledger import check
+from zeren.verify.errors import AnswerTooLarge, FactNotFound, LedgerRewritten, LedgerUnreachable, NoLedger
 from zeren.verify.ledger import checkpoint, prove, verify, verify_growth, verify_proof
 
 if TYPE_CHECKING:
@@ -194,7 +197,27 @@ def test_a_key_that_did_not_sign_is_told(url: str, folder: Path, vkey: str, sign
         verify(url, vkey)
 
 
-@pytest.mark.parametrize("path", ["checkpoint", "tile/0/001", "tile/0/002.p/188", "tile/entries/002.p/188"])
+def test_a_place_without_a_checkpoint_is_told_to_be_no_ledger(url: str, folder: Path, vkey: str) -> None:
+    """A wrong address or folder, not a ledger that lacks something."""
+    (folder / "checkpoint").unlink()
+    for where in (url, str(folder)):
+        with pytest.raises(NoLedger, match=re.escape(where)):
+            verify(where, vkey)
+
+
+def test_an_entry_and_its_proof_are_checked_offline(url: str, vkey: str, tmp_path: Path) -> None:
+    """What `prove` wrote holds with the key alone; another entry does not."""
+    proven = prove(url, vkey, 3)
+    entry, proof = tmp_path / "3.json", tmp_path / "3.tlog-proof"
+    entry.write_bytes(proven.entry)
+    proof.write_text(proven.proof, "utf-8")
+    arguments = [str(entry), str(proof), "--vkey", vkey]
+    assert CliRunner().invoke(check, arguments).exit_code == 0
+    entry.write_bytes(proven.entry + b" ")
+    assert isinstance(CliRunner().invoke(check, arguments).exception, TlogError)
+
+
+@pytest.mark.parametrize("path", ["tile/0/001", "tile/0/002.p/188", "tile/entries/002.p/188"])
 def test_a_file_that_is_not_served_is_named(path: str, url: str, folder: Path, vkey: str) -> None:
     """Over HTTP and from a folder."""
     (folder / path).unlink()
