@@ -176,7 +176,8 @@ def _show(outcomes: list[Sent]) -> None:
         "accepted": "已受理 / accepted",
         "rejected": "已退回 / rejected",
         "parked": "等待中 / parked",
-        "none": "无回执：可能已隔离，请核对密钥是否登记 / no receipt: perhaps quarantined, is the key registered?",
+        "none": "无回执：可能已隔离，请核对密钥已登记且属于报送机构 / "
+        "no receipt: perhaps quarantined; is the key registered, and the sender's own?",
     }
     for one in outcomes:
         click.echo(f"{one.submission_id}  {words[one.outcome]}")

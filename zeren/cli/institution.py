@@ -14,7 +14,7 @@ from zeren.cli.registration import FILE, key, register
 from zeren.cli.states import running_state, state_option
 from zeren.institution.client import Mailbox, Publisher, kept_receipts
 from zeren.institution.profile import Profile, profile_path, read_profile, read_profiles
-from zeren.institution.receipts import distinct
+from zeren.institution.receipts import Receipt, distinct
 from zeren.institution.records import Record, read_records, reason_line
 from zeren.stack.state import StateFolder
 from zeren.stack.whole import institutions_folder
@@ -82,11 +82,21 @@ def receipts(uscc: tuple[str, ...], *, follow: bool, state_name: str | None, as_
             one.submission_type.split(".")[2] if one.submission_type.count(".") > 2 else one.submission_type,
             one.outcome,
             one.fact_count,
-            "\n".join(map(reason_line, one.reasons[:5])) + ("\n…" if len(one.reasons) > 5 else ""),
+            "\n".join(_why(one, 5)),
         )
         for one in found
     )
     print_table(f"{len(found)} 份回执 / receipts", columns, rows)
+
+
+def _why(one: Receipt, most: int) -> list[str]:
+    """The first reasons, and what was awaited in vain."""
+    told = list(map(reason_line, one.reasons[:most]))
+    if len(one.reasons) > most:
+        told.append("…")
+    if one.awaited:
+        told.append(f"曾等待 / had waited for {one.awaited}")
+    return told
 
 
 def _profiles(state: StateFolder, usccs: tuple[str, ...]) -> list[Profile]:
@@ -106,7 +116,8 @@ async def _follow(profiles: list[Profile], *, as_json: bool) -> None:
                 if as_json:
                     click.echo(json.dumps(one.told(), ensure_ascii=False))
                 else:
-                    reasons = "; ".join(map(reason_line, one.reasons[:3]))
-                    click.echo(f"{one.institution}  {one.submission_id}  {one.outcome}  {reasons}")
+                    click.echo(
+                        f"{one.institution}  {one.submission_id}  {one.outcome}  {'; '.join(_why(one, 3))}"
+                    )
 
     await asyncio.gather(*(of(profile) for profile in profiles))

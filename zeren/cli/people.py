@@ -7,15 +7,18 @@ from typing import Any
 
 import click
 
+from shared.contracts.codes.catalogue import text
+from shared.identity import is_national_id
 from zeren.cli.output import fail, json_option, print_json, print_table
 from zeren.cli.states import local, state_option
 from zeren.stack.client import Local
 
 DECIDING = ("enrolment", "certification", "payment")
+HANDLER = "经办人员编号，见 deploy/local/handlers.toml / the handler's id, as in deploy/local/handlers.toml"
 
 
 @click.command()
-@click.option("--handler", metavar="ID", help="经办人员编号 / the handler's id")
+@click.option("--handler", metavar="ID", help=HANDLER)
 @click.option(
     "--person-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -28,6 +31,8 @@ def token(handler: str | None, person_file: Path | None, state_name: str | None,
     if (handler is None) == (person_file is None):
         fail(2, "须给出 --handler 或 --person-file 之一 / give --handler or --person-file, one of them")
     number = person_file.read_text("utf-8").strip().upper() if person_file else ""
+    if person_file and not is_national_id(number):
+        fail(1, f"{text('trainee.id_number_invalid')} [trainee.id_number_invalid]")
     with local(state_name) as stack:
         issued = stack.token_of(handler=handler or "", national_id=number)
     if as_json:
@@ -37,7 +42,7 @@ def token(handler: str | None, person_file: Path | None, state_name: str | None,
 
 
 @click.command()
-@click.option("--handler", metavar="ID", required=True, help="经办人员编号 / the handler's id")
+@click.option("--handler", metavar="ID", required=True, help=HANDLER)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=200, help="至多多少条 / at most so many")
 @state_option
 @json_option

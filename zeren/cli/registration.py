@@ -110,13 +110,15 @@ def _single(
     missing = [f"--{name}" for name in ("uscc", "name", "kind", "region") if not who[name]]
     if missing:
         fail(2, f"缺少 {'、'.join(missing)} / missing: {', '.join(missing)}")
+    if who["kind"] == "ASSESSMENT" and not who["scope"]:
+        fail(2, "评价机构须给出 --scope / an assessment body needs --scope")
     uscc = who["uscc"]
     if not is_uscc(uscc):
         fail(2, f"统一社会信用代码校验不通过：{uscc} / the check character of {uscc} is wrong")
     path = key_file or _known_key_file(state, uscc) or _new_key_file(state, uscc)
     key = read_key(path)
     valid_from, valid_until = _validity(stack, uscc, key.key_id)
-    account = None if account_file is None else msgspec.json.decode(account_file.read_bytes(), type=Account)
+    account = None if account_file is None else _account(account_file)
     organisation = Organisation(
         uscc=uscc,
         name=who["name"],
@@ -130,6 +132,13 @@ def _single(
         account=account,
     )
     return organisation, path
+
+
+def _account(path: Path) -> Account:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Account)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        fail(2, f'{path} 不是账户 {{"number","holder","bank"}} / {path} is no account: {error}')
 
 
 def _scope(text: str) -> Scope:

@@ -98,6 +98,10 @@ class Publisher:
         """Opens the connections that aren't open yet. Raises: KafkaUnreachable, ProfileUnusable."""
         missing = sorted(set(parties) - self._producers.keys())
         unknown = [party for party in missing if party not in self._profiles]
+        if "" in unknown:
+            raise ProfileUnusable(
+                "记录须有 party：以哪个机构的身份报送 / a record needs party: the USCC that sends it"
+            )
         if unknown:
             raise ProfileUnusable(
                 f"没有 {', '.join(unknown)} 的凭据：请先登记 / no profile of {', '.join(unknown)}: register first"

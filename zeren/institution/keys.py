@@ -72,7 +72,7 @@ def read_key(path: Path) -> SigningKey:
         if path.stat().st_mode & 0o077:
             raise KeyUnusable(f"{path} 可被他人读取：请 chmod 600 / others may read {path}: chmod 600 it")
         row = json.loads(path.read_text("utf-8"))
-        if (row["kty"], row["crv"]) != ("OKP", "Ed25519") or REFERENCE.fullmatch(row["kid"]) is None:
+        if (row["kty"], row["crv"]) != ("OKP", "Ed25519") or REFERENCE.fullmatch(row.get("kid", "")) is None:
             raise KeyUnusable(f"{path} 不是带 kid 的 Ed25519 JWK / {path} is no Ed25519 JWK with a kid")
         return SigningKey(row["kid"], Ed25519PrivateKey.from_private_bytes(_bytes_of(row["d"])))
     except OSError as error:
