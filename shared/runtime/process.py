@@ -25,6 +25,10 @@ S = TypeVar("S", bound=ServiceSettings)
 OK, USAGE, FAULT, STORE_BEHIND = 0, 2, 1, 4
 log = logging.getLogger(__name__)
 
+Task = Callable[[str, ServiceSettings, Parts, Sequence[str]], int]
+TASKS: dict[str, Task] = {}
+"""What an operator runs beside the service, on the same database: `python -m services.<service> <task>`."""
+
 
 def parking_due_by(book: PolicyBook) -> ParkingDue:
     """The deadline of a parked submission by the procedure in force: working days after the date itself.
@@ -40,19 +44,24 @@ def parking_due_by(book: PolicyBook) -> ParkingDue:
 
 
 def main_of(service: str, settings: type[S], parts: Callable[[S], Parts], arguments: Sequence[str]) -> int:
-    """Runs a service from the command line.
+    """Runs a service from the command line, or one of `TASKS` by its name.
 
     Returns:
         0 stopped by a signal, 2 a wrong call or missing settings, 4 the database is behind Kafka, 1 a fault.
+        A task answers its own.
     """
-    roles = _roles(service, arguments)
-    log_to_stdout(service)
+    task = TASKS.get(arguments[0]) if arguments else None
+    roles = ROLES if task else _roles(service, arguments)
+    if task is None:
+        log_to_stdout(service)
     try:
         found = read_settings(settings, service, os.environ)
         own = parts(found)
     except (SettingsMissing, PolicyPackageError) as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
+    if task is not None:
+        return task(service, found, own, arguments[1:])
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
@@ -75,7 +84,7 @@ def _exit_code(group: BaseExceptionGroup[BaseException]) -> int:
     return STORE_BEHIND
 
 
-def _roles(service: str, arguments: Sequence[str]) -> list[str]:
+def _roles(service: str, arguments: Sequence[str]) -> Sequence[str]:
     parser = argparse.ArgumentParser(prog=f"python -m services.{service}", description=f"Zeren {service}")
     parser.add_argument(
         "--roles",
