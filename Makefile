@@ -12,7 +12,7 @@ TESTS := $(wildcard $(addprefix tests/,architecture contracts domain policies pr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status test check docs lock clean
+.PHONY: help demo up down status test chaos check docs lock clean
 
 help: ## 列出所有目标 / list all targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ status: $(INSTALLED) ## 查看本地服务 / what runs, and whether it is health
 
 test: $(INSTALLED) ## 全部测试（真实 Kafka 与 PostgreSQL）/ every test, on real Kafka and PostgreSQL
 	@$(BIN)/python -m pytest -p no:cacheprovider $(TESTS) $(ARGS)
+
+chaos: $(INSTALLED) ## 演示负载下杀死、暂停各进程，再逐项核对 / kill and stop everything under load, then check every store
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 check: $(INSTALLED) ## 静态检查与契约核对，不需要服务器 / lint, types, imports, contracts; needs no server
 	$(BIN)/ruff check --no-cache .

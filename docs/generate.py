@@ -145,6 +145,8 @@ def _type_name(hint: Any) -> str:
     if origin is typing.Annotated:
         what = "items" if typing.get_origin(arguments[0]) is list else "length"
         return f"{_type_name(arguments[0])}{_bounds(arguments[1:], what)}"
+    if origin is typing.Literal:
+        return " or ".join(f"`{each}`" for each in arguments)
     if origin is types.UnionType:
         return " or ".join(_type_name(each) for each in arguments)
     if origin in (list, tuple):

@@ -28,6 +28,8 @@ NAMESPACE = uuid5(NAMESPACE_URL, "urn:zeren")
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID_NUMBER = re.compile(r"(?<!\d)\d{17}[0-9Xx](?![0-9A-Za-z])")
 _PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+_ID_FORM = re.compile(r"[1-9][0-9]{16}[0-9X]")
+"""ASCII alone: a number in other digits would be another person to the vault's index."""
 
 
 def fast_uuid5(namespace: UUID, name: str) -> UUID:
@@ -87,6 +89,11 @@ def entitlement_account_id(person: str) -> str:
     return derive_id("payment", "entitlement", person)
 
 
+def erasure_id(service: str, person: str) -> str:
+    """A service's stream about the erasure of a person's data."""
+    return derive_id(service, "erasure", person)
+
+
 def institution_id(uscc: str) -> str:
     """The stream of an organisation: institution, assessment body or bank."""
     return derive_id(uscc, "institution")
@@ -120,7 +127,7 @@ def is_national_id(number: str) -> bool:
 
 def birth_date(number: str) -> date | None:
     """The birth date inside an 18-character ID number, or None where there is none."""
-    if re.fullmatch(r"[1-9]\d{16}[0-9X]", number) is None:
+    if _ID_FORM.fullmatch(number) is None:
         return None
     try:
         return date(int(number[6:10]), int(number[10:12]), int(number[12:14]))

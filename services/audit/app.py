@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from fastapi import APIRouter
 
 from services.audit.api import directory, router
-from services.audit.api.names import Directory
+from services.audit.api.names import ERASED, Directory
 from services.audit.consumers import LEDGERED, PROJECTIONS, SOURCES
 from services.audit.ledger import reading
 from services.audit.ledger.append import open_ledger
@@ -17,8 +17,7 @@ from services.audit.ledger.key import create_ledger_key, read_ledger_key
 from services.audit.ledger.publisher import CheckpointPublisher
 from services.audit.ledger.worker import CONSUMER, LedgerWorker
 from services.audit.policies import effects
-from services.audit.projections.catalogue import PROJECTIONS as LEDGER_PROJECTIONS
-from services.audit.projections.projector import LedgerProjector
+from services.audit.projections.projector import LedgerFacts
 from services.audit.settings import Settings
 from shared.contracts.audit import SERVICE
 from shared.messaging.consumer import Decide
@@ -63,10 +62,10 @@ def parts(settings: Settings) -> Parts:
         handlers=None,
         parking_due=parking_due_by(book),
         projections=PROJECTIONS,
+        projected_from=lambda _service, _store: LedgerFacts(reading),
         routers=routers,
         loops=_loops,
         consumers=consumers,
-        lag=_lag,
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -77,23 +76,9 @@ def _signer(settings: Settings) -> Signer:
     return read_ledger_key(settings.ledger_key_file, settings.log_name)
 
 
-def _projector(context: Context) -> LedgerProjector:
-    return LedgerProjector(context.engine, reading, LEDGER_PROJECTIONS)
-
-
-def _lag(context: Context) -> Callable[[], int]:
-    projector = _projector(context)
-    return lambda: max(projector.behind().values())
-
-
 def _loops(context: Context) -> Mapping[str, Loop]:
-    projector = _projector(context)
-
-    async def project() -> None:
-        await projector.run(context.wakeup.wait)
-
     publisher = CheckpointPublisher(context.engine, context.kafka, context.wakeup)
-    return {"projections": project, "checkpoints": publisher.run}
+    return {"checkpoints": publisher.run}
 
 
 def _names(context: Context, handlers: Handlers) -> Directory:
@@ -104,7 +89,8 @@ def _names(context: Context, handlers: Handlers) -> Directory:
         return {key: (row.name, row.post, row.organisation) for key, row in found.items()}
 
     def masked(ids: Collection[str]) -> Mapping[str, str]:
-        return {key: row.masked_name for key, row in persons.read(ids).items()}
+        erased = dict.fromkeys(persons.erased(ids), ERASED)
+        return erased | {key: row.masked_name for key, row in persons.read(ids).items()}
 
     return Directory(people=people, persons=masked)
 

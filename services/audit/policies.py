@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from shared.contracts.enrolment import InstitutionKeyRegistered, InstitutionRegistered
+from shared.contracts.enrolment import (
+    InstitutionKeyRegistered,
+    InstitutionKeyRevoked,
+    InstitutionRegistered,
+)
 from shared.contracts.fact import Encoded, Envelope, Fact
 from shared.eventstore.changes import Effect
-from shared.intake.keys import when_institution_key_registered
+from shared.intake.keys import when_institution_key_registered, when_institution_key_revoked
 
 
 def effects(_encoded: Encoded) -> Iterable[Effect]:
@@ -24,4 +28,5 @@ def when_institution_registered(_fact: Envelope[InstitutionRegistered]) -> list[
 POLICIES: dict[type[Fact], Callable[[Envelope[Any]], list[Effect]]] = {
     InstitutionRegistered: when_institution_registered,
     InstitutionKeyRegistered: when_institution_key_registered,
+    InstitutionKeyRevoked: when_institution_key_revoked,
 }

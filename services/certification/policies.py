@@ -12,13 +12,14 @@ from services.certification.domain import keys
 from shared.contracts.certification import AssessmentResultRecorded, CandidateRegistered, CertificateIssued
 from shared.contracts.enrolment import (
     InstitutionKeyRegistered,
+    InstitutionKeyRevoked,
     TraineeEnrolled,
     TrainingCompleted,
     TrainingNotCompleted,
 )
 from shared.contracts.fact import Encoded, Envelope, Fact
 from shared.eventstore.changes import Effect, Reserve, Wake
-from shared.intake.keys import when_institution_key_registered
+from shared.intake.keys import when_institution_key_registered, when_institution_key_revoked
 
 
 def effects(encoded: Encoded) -> Iterable[Effect]:
@@ -54,5 +55,6 @@ POLICIES: dict[type[Fact], Callable[[Envelope[Any]], list[Effect]]] = {
     TrainingCompleted: when_training_completed,
     TrainingNotCompleted: when_training_not_completed,
     InstitutionKeyRegistered: when_institution_key_registered,
+    InstitutionKeyRevoked: when_institution_key_revoked,
 }
 """Foreign facts that decisions here rest on; the business day is adopted by the kernel."""

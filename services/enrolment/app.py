@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter
 
-from services.enrolment.api import persons, router
+from services.enrolment.api import erasures, persons, router
 from services.enrolment.api.models import NewAccount
 from services.enrolment.consumers import PROJECTIONS, SOURCES
-from services.enrolment.policies import effects
+from services.enrolment.domain.erasure import RecordErased
+from services.enrolment.policies import Carried, effects
 from services.enrolment.settings import Settings
 from services.enrolment.submissions import handlers
-from shared.contracts.enrolment import SERVICE
+from shared.access.edge import Edge
+from shared.contracts.enrolment import SERVICE, ErasureConfirmed, SubjectErased
+from shared.contracts.fact import Envelope
+from shared.eventstore.follower import Follower
+from shared.eventstore.store import Unavailable
 from shared.policy.book import PolicyBook
 from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
-from shared.runtime.service import Context, Parts
+from shared.runtime.service import Context, Loop, Parts
 from shared.vault.accounts import Accounts, OwnerKind
+from shared.vault.erasure import erase, is_known, shred_deleted_keys
+from shared.vault.errors import VaultUnavailable
 from shared.vault.persons import PersonVault
+
+ERASURE_FOLLOWER = f"{SERVICE}.erasure"
 
 
 def parts(settings: Settings) -> Parts:
@@ -28,7 +40,12 @@ def parts(settings: Settings) -> Parts:
 
     def routers(context: Context) -> Sequence[APIRouter]:
         resolve = PersonVault(context.vault).person_by_national_id
-        return [_router(context, book), persons.router(context.authenticate, resolve)]
+        edge = Edge(context.executor, context.engine, book)
+        return [
+            _router(context, book),
+            persons.router(context.authenticate, resolve),
+            erasures.router(edge, context.authenticate, lambda person: is_known(context.vault, person)),
+        ]
 
     return Parts(
         effects=effects,
@@ -37,6 +54,8 @@ def parts(settings: Settings) -> Parts:
         parking_due=parking_due_by(book),
         projections=PROJECTIONS,
         routers=routers,
+        loops=lambda context: {"erasure": _erasure_loop(context)},
+        followers=(ERASURE_FOLLOWER,),
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -57,6 +76,40 @@ def _router(context: Context, book: PolicyBook) -> APIRouter:
         authenticate=context.authenticate,
         register_account=register_account,
     )
+
+
+def _erasure_loop(context: Context) -> Loop:
+    """Deletes what was confirmed, then says so: at least once, and the same order again deletes nothing."""
+
+    def follow() -> Follower:
+        def act(facts: Sequence[Envelope[Any]]) -> None:
+            _carry_out(context, facts)
+
+        return Follower(ERASURE_FOLLOWER, context.store, context.engine, (ErasureConfirmed,), act)
+
+    async def carry_out() -> None:
+        follower = await asyncio.to_thread(follow)
+        while True:
+            if not await asyncio.to_thread(follower.follow_some):
+                await context.wakeup.wait()
+
+    return carry_out
+
+
+def _carry_out(context: Context, facts: Sequence[Envelope[ErasureConfirmed]]) -> None:
+    """Raises: Unavailable: the vault is away, or a key is still in its file; do it again."""
+    works = []
+    try:
+        for fact in facts:
+            person, number = fact.data.person_id, fact.data.order_no
+            deleted = erase(context.vault, person, number)
+            erased = SubjectErased(person_id=person, order_no=number, **asdict(deleted))
+            works.append(Carried(fact, RecordErased(erased)))
+        shred_deleted_keys(context.vault)
+    except VaultUnavailable as error:
+        raise Unavailable("vault") from error
+    while works:
+        works = works[len(context.executor.run(works).results) :]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -12,8 +12,9 @@ from services.payment.api import router
 from services.payment.api.models import NewAccount
 from services.payment.bank import BankFiles
 from services.payment.consumers import PROJECTIONS, SOURCES
+from services.payment.domain.erasure import PersonErased
 from services.payment.domain.published_policy import published_policy_id
-from services.payment.policies import PublishPackages, effects
+from services.payment.policies import REACTIONS, PublishPackages, effects
 from services.payment.settings import Settings
 from services.payment.submissions import handlers
 from shared.contracts.payment import SERVICE, PaymentBatchCreated, PaymentBatchReconciled
@@ -24,6 +25,7 @@ from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
 from shared.runtime.service import Context, Loop, Parts
 from shared.vault.accounts import Accounts, OwnerKind
+from shared.vault.errors import PersonUnreadable
 
 BANK_FOLLOWER = f"{SERVICE}.bank"
 
@@ -41,6 +43,7 @@ def parts(settings: Settings) -> Parts:
     return Parts(
         effects=effects,
         policies=SOURCES,
+        reactions=REACTIONS,
         handlers=handlers(book),
         parking_due=parking_due_by(book),
         projections=PROJECTIONS,
@@ -55,9 +58,12 @@ def _router(context: Context, book: PolicyBook) -> APIRouter:
     accounts = Accounts(context.vault)
 
     def register_account(person_id: str, account: NewAccount) -> str:
-        return accounts.register(
-            OwnerKind.PERSON, person_id, number=account.number, holder=account.holder, bank=account.bank
-        ).account_id
+        try:
+            return accounts.register(
+                OwnerKind.PERSON, person_id, number=account.number, holder=account.holder, bank=account.bank
+            ).account_id
+        except PersonUnreadable:
+            raise PersonErased from None
 
     return router.router(
         context.executor,

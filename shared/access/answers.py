@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
-from shared.access.fields import example
 from shared.contracts.codes.catalogue import CATALOGUE
 
 _STATUS = {
@@ -16,17 +15,30 @@ _STATUS = {
     "claim.unknown": 404,
     "class.unknown": 404,
     "handler.unknown": 404,
+    "institution.key_unknown": 404,
     "institution.unknown": 404,
+    "parked.unknown": 404,
     "person.unknown": 404,
     "action.idempotency_key_reused": 409,
+    "action.recovered": 409,
     "batch.empty": 409,
     "body.already_approved": 409,
     "businessday.not_next": 409,
     "businessday.not_open": 409,
     "claim.already_filed": 409,
+    "erasure.confirmed_already": 409,
+    "erasure.not_ordered": 409,
+    "erasure.payment_not_answered": 409,
+    "erasure.payment_under_way": 409,
+    "erasure.same_handler": 409,
     "entitlement.already_used": 409,
     "institution.already_registered": 409,
+    "institution.key_ends_earlier": 409,
+    "institution.key_revoked_already": 409,
     "institution.key_used": 409,
+    "parked.second_person_needed": 409,
+    "parked.waits_behind": 409,
+    "person.erased": 409,
 }
 """What is not authenticated, not entitled, not there, or in conflict with what stands."""
 
@@ -45,7 +57,11 @@ def problem(code: str, field: str = "") -> dict[str, str]:
 class Problem(BaseModel):
     """Why not: a permanent code with its texts, and the field at fault. No value is echoed."""
 
-    model_config = example(code="claim.unknown", zh="没有该申领", en="No such claim", field="claim_id")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"code": "claim.unknown", "zh": "没有该申领", "en": "No such claim", "field": "claim_id"}
+        }
+    )
 
     code: str
     zh: str

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from shared.access.actor import Actor
+from shared.access.answers import problem, status_of
 from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances
 from shared.contracts.intake import ActionRefused
 from shared.decider import Decider
@@ -22,9 +23,11 @@ from shared.eventstore.businessdate import business_date, business_day_reads
 from shared.eventstore.changes import Answer, Reads
 from shared.eventstore.desk import Draft
 from shared.eventstore.execute import Executor
+from shared.eventstore.recovered import COMMANDS
 from shared.identity import derive_id
 from shared.refusal import Refusal
 
+RECOVERED = "action.recovered"
 MAX_REFUSALS_A_DAY = 20
 """Refused attempts of one handler that are recorded a business date: a fact must not become a flood."""
 
@@ -109,8 +112,11 @@ class HttpCommand:
 
     def reads(self, draft: Draft) -> Reads:
         """The stored answer first; what the decision needs unless there is one."""
-        answers = Reads(answers=frozenset((self.commanded.causation_id,))) | business_day_reads()
-        if draft.answer(self.commanded.causation_id) is not None:
+        causation = self.commanded.causation_id
+        answers = business_day_reads() | Reads(
+            answers=frozenset((causation,)), reservations=frozenset(((COMMANDS, causation),))
+        )
+        if draft.answer(causation) is not None or draft.holder(COMMANDS, causation) is not None:
             return answers
         return answers | self.needs(draft)
 
@@ -121,6 +127,8 @@ class HttpCommand:
         known = draft.answer(causation)
         if known is not None:
             return known.answer if known.digest == digest else IdempotencyKeyReused()
+        if (facts := draft.holder(COMMANDS, causation)) is not None:
+            return _recovered(facts.split(","))
         try:
             answer = msgspec.json.encode(self.decide(draft, self.commanded))
         except Refusal as refusal:
@@ -128,6 +136,12 @@ class HttpCommand:
             return refusal
         draft.stage(Answer(causation, digest, answer))
         return answer
+
+
+def _recovered(facts: list[str]) -> bytes:
+    """The answer, as an `edge.Reply`, to what was decided before the database was restored: its own is gone."""
+    body = problem(RECOVERED) | {"facts": facts}
+    return msgspec.json.encode({"body": body, "status": status_of(RECOVERED)})
 
 
 def causation_id(service: str, actor: Actor, key: str) -> str:

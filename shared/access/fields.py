@@ -17,7 +17,7 @@ def _reference(text: str) -> str:
 Reference = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_reference)]
 RegionCode = Annotated[str, Field(pattern=r"^[0-9]{6}$", examples=["350100"])]
 UsccText = Annotated[str, Field(pattern="^[0-9A-Z]{18}$", examples=["91350100MA2Y00001H"])]
-After = Annotated[int, Query(ge=0, description="上一页的 next / `next` of the page before")]
+After = Annotated[int, Query(ge=0, lt=1 << 62, description="上一页的 next / `next` of the page before")]
 
 
 def example(**values: Any) -> ConfigDict:

@@ -5,7 +5,10 @@ Services answer with it and `zeren validate` runs it offline, so both give the s
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -29,6 +32,10 @@ from shared.contracts.submission import (
     SubmissionType,
 )
 from shared.identity import is_national_id, is_reference, is_uscc, looks_personal
+
+CLOCK_AHEAD = timedelta(hours=24)
+"""How far the sender's clock may be ahead of the broker's: any zone mistaken for another, and no more."""
+DATA_CONTENT_TYPE = "application/json"
 
 
 class Preamble(msgspec.Struct, frozen=True, gc=False):
@@ -84,13 +91,16 @@ class Checked:
     document: Document[Any]
 
 
-def check(value: bytes, found: Preamble, service: str | None = None) -> Checked | list[Reason]:
+def check(
+    value: bytes, found: Preamble, service: str | None = None, *, logged_at: datetime | None = None
+) -> Checked | list[Reason]:
     """Judges a document's shape, bounds, references and identifiers.
 
     Args:
         value: the document's bytes.
         found: its preamble.
         service: the owner of the topic it came by; None takes any service's.
+        logged_at: the broker's time, which the sender's clock may not be far ahead of; None judges no clock.
     """
     entry = SUBMISSIONS.get(found.type)
     if entry is None:
@@ -103,17 +113,70 @@ def check(value: bytes, found: Preamble, service: str | None = None) -> Checked 
         return [Reason(code="submission.invalid_field", field=_path(str(error)))]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [Reason(code="submission.unreadable")]
-    reasons = [*_check_envelope(document), *_check_references(document.data), *_check_data(document.data)]
+    reasons = [
+        *_check_envelope(document, logged_at),
+        *_check_references(document.data),
+        *_check_data(document.data),
+    ]
+    if names_doubled(value):
+        reasons.insert(0, Reason(code="submission.field_doubled"))
     return reasons or Checked(entry, document)
 
 
+_generic = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+
+
+class _Doubled(ValueError):
+    """An object names a field twice."""
+
+
+def names_doubled(value: bytes) -> bool:
+    """Whether an object of a JSON text names a field twice: parsers differ in which of the two they take.
+
+    A pair that a decoder drops takes at least its colon along; without escapes no other colon comes or goes.
+    Raises: msgspec.DecodeError, RecursionError: no JSON, or too deep.
+    """
+    if b"\\" not in value:
+        return value.count(b":") != _encoder.encode(_generic.decode(value)).count(b":")
+    try:
+        json.loads(value, object_pairs_hook=_each_once)
+    except _Doubled:
+        return True
+    return False
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _Doubled
+
+
+def _field_names(cls: Any) -> set[str]:
+    names: set[str] = set()
+    for field in msgspec.inspect.type_info(cls).fields:  # type: ignore[attr-defined]
+        names.add(field.encode_name)
+        inner = getattr(field.type, "item_type", field.type)
+        if isinstance(inner, msgspec.inspect.StructType):
+            names |= _field_names(inner.cls)
+    return names
+
+
+_FIELDS = frozenset().union(*(_field_names(Document[entry.cls]) for entry in SUBMISSIONS.values()))  # type: ignore[name-defined]
+_PATH = re.compile(r" - at `\$((?:\.[a-z_]+|\[[0-9]+\])+)`$")
+_INDEX = re.compile(r"\[[0-9]+\]")
+
+
 def _path(message: str) -> str:
-    """The JSON path at the end of a msgspec message; never the value."""
-    _, found, path = message.rpartition(" - at `$")
-    return path.removeprefix(".").removesuffix("`").replace("...", "") if found else ""
+    """The JSON path at the end of a msgspec message; never the value.
+
+    A superfluous field's own name stands in the message and may look like a path: only names of ours are told.
+    """
+    found = _PATH.search(message)
+    path = found[1].removeprefix(".") if found else ""
+    return path if _FIELDS.issuperset(_INDEX.sub("", path).split(".")) else ""
 
 
-def _check_envelope(document: Document[Any]) -> list[Reason]:
+def _check_envelope(document: Document[Any], logged_at: datetime | None) -> list[Reason]:
     reasons = []
     if document.specversion != "1.0":
         reasons.append(Reason(code="submission.invalid_field", field="specversion"))
@@ -121,6 +184,10 @@ def _check_envelope(document: Document[Any]) -> list[Reason]:
         reasons.append(Reason(code="submission.nonce_too_short", field="nonce"))
     if document.time.tzinfo is None:
         reasons.append(Reason(code="submission.time_without_zone", field="time"))
+    elif logged_at is not None and document.time > logged_at + CLOCK_AHEAD:
+        reasons.append(Reason(code="submission.time_in_future", field="time"))
+    if document.datacontenttype != DATA_CONTENT_TYPE:
+        reasons.append(Reason(code="submission.wrong_content_type", field="datacontenttype"))
     return reasons
 
 
@@ -128,10 +195,10 @@ def _check_references(data: Submission) -> list[Reason]:
     """Every field named `…_ref`, `…_no`, `norm` or `…_id` that its sender chose, down to the lines."""
     reasons = []
     for path, line, text in _own_names(data):
-        if looks_personal(text):
-            reasons.append(Reason(code="reference.looks_personal", field=path, line=line))
-        elif text and not is_reference(text):
-            reasons.append(Reason(code="reference.malformed", field=path, line=line))
+        if is_reference(text) or not text:
+            continue
+        code = "reference.looks_personal" if looks_personal(text) else "reference.malformed"
+        reasons.append(Reason(code=code, field=path, line=line))
     return reasons
 
 

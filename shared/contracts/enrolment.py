@@ -1,4 +1,4 @@
-"""Facts of enrolment: organisations and their keys, classes, enrolments, attendance, completion."""
+"""Facts of enrolment: organisations and their keys, classes, enrolments, attendance, completion, erasure."""
 
 from __future__ import annotations
 
@@ -52,6 +52,21 @@ class InstitutionKeyRegistered(Fact, frozen=True):
     public_key: str
     valid_from: datetime
     valid_until: datetime | None
+
+
+@fact(SERVICE)
+class InstitutionKeyRevoked(Fact, frozen=True):
+    """A signing key ends earlier than it was registered for: what was logged before `valid_until` stays good.
+
+    Attributes:
+        valid_until: the key's new end by the broker's clock, UTC; may lie before this fact.
+        reason: COMPROMISED, LOST, SUPERSEDED or CLOSED.
+    """
+
+    uscc: str
+    key_id: str
+    valid_until: datetime
+    reason: str
 
 
 @fact(SERVICE)
@@ -213,3 +228,64 @@ class TrainingNotCompleted(Fact, frozen=True):
     planned_minutes: int
     code: str
     trace: DecisionTrace
+
+
+@fact(SERVICE, key="person_id")
+class ErasureOrdered(Fact, frozen=True):
+    """A person's personal data is to be erased (删除); another handler must confirm it.
+
+    Payment answers with `ErasureAnswered` whether money is still on its way to the person's own account.
+
+    Attributes:
+        order_no: 1, 2, 3…: a person who enrols anew may be erased again.
+        handler_id: who ordered it.
+        reason: the ground, as in 个人信息保护法 第四十七条: PURPOSE_FULFILLED, RETENTION_OVER, CONSENT_WITHDRAWN,
+            UNLAWFUL_PROCESSING or OTHER_LAW.
+    """
+
+    person_id: str
+    order_no: int
+    handler_id: str
+    reason: str
+
+
+@fact(SERVICE, key="person_id")
+class ErasureConfirmed(Fact, frozen=True):
+    """A second handler confirmed the order: the vault deletes from here on, and nothing takes it back."""
+
+    person_id: str
+    order_no: int
+    handler_id: str
+
+
+@fact(SERVICE, key="person_id")
+class ErasureWithdrawn(Fact, frozen=True):
+    """The order was taken back before it was confirmed: nothing was deleted."""
+
+    person_id: str
+    order_no: int
+    handler_id: str
+
+
+@fact(SERVICE, key="person_id")
+class SubjectErased(Fact, frozen=True):
+    """The person's personal data is gone (已删除). Every fact and proof stands as it was.
+
+    What is kept is the blind index of the ID number alone: the person has the same id for ever, so the no-repeat
+    rule (R50) still holds. A later enrolment is a new consent: it gets a new data key, which opens nothing old.
+
+    Attributes:
+        data_keys: 1, or 0 where the person had been erased already.
+        values: name, ID number, phone.
+        commitments: values and salts behind commitments; the commitments in facts stay.
+        submissions: raw submissions kept as evidence.
+        accounts: payee accounts.
+    """
+
+    person_id: str
+    order_no: int
+    data_keys: int
+    values: int
+    commitments: int
+    submissions: int
+    accounts: int

@@ -7,6 +7,8 @@ from datetime import date, datetime
 from shared.contracts.fact import SERVICES, Fact, fact
 
 DECIDING = ("enrolment", "certification", "payment")
+FOLLOWING = ("certification", "payment", "audit")
+"""Those that adopt the business day that enrolment opens."""
 
 
 class Reason(Fact, frozen=True):
@@ -122,7 +124,46 @@ class ActionRefused(Fact, frozen=True):
     subject: str
 
 
-@fact("certification", "payment", "audit")
+@fact(*SERVICES)
+class ForeignFactDiscardRequested(Fact, frozen=True):
+    """A person asks that a parked foreign fact be given up: it stays parked until a second one agrees.
+
+    Attributes:
+        parked_fact: its id among the parked ones.
+        source: "<service>@<incarnation>" whose fact it is, at `position` of its event table.
+        digest: SHA-256 of its bytes, hex.
+        error: the class of the error with which it failed.
+        reason: why, a plain code of 1–64 characters.
+        handler_id: who asks.
+    """
+
+    parked_fact: str
+    consumer: str
+    source: str
+    topic: str
+    partition: int
+    position: int
+    digest: str
+    error: str
+    reason: str
+    handler_id: str
+
+
+@fact(*SERVICES)
+class ForeignFactDiscarded(Fact, frozen=True):
+    """A second person agreed: this service goes on without that foreign fact. The ledger keeps it.
+
+    Attributes:
+        handler_id: who agreed; never who asked.
+    """
+
+    parked_fact: str
+    consumer: str
+    digest: str
+    handler_id: str
+
+
+@fact(*FOLLOWING)
 class BusinessDayAdopted(Fact, frozen=True):
     """This service's business date moves: every later fact of its event table is of this day."""
 

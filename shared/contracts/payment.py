@@ -1,4 +1,4 @@
-"""Facts of payment: claims, entitlements, public notice, payment batches, published policy."""
+"""Facts of payment: claims, entitlements, public notice, payment batches, published policy, erasures' answers."""
 
 from __future__ import annotations
 
@@ -238,3 +238,19 @@ class PaymentBatchReconciled(Fact, frozen=True):
     batch_id: str
     paid_fen: int
     failed_fen: int
+
+
+@fact(SERVICE, key="person_id")
+class ErasureAnswered(Fact, frozen=True):
+    """Whether the person's own payee accounts are needed no more (enrolment's `ErasureOrdered` asks).
+
+    Without open claims the person files no claim of their own until the order is carried out or withdrawn.
+
+    Attributes:
+        order_no: of the order.
+        open_claims: claims to the person's own account that are neither paid nor refused, at most 20.
+    """
+
+    person_id: str
+    order_no: int
+    open_claims: list[str]

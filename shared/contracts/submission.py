@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -26,10 +26,11 @@ NONCE_CHARACTERS = 22
 
 Reference = Annotated[str, Meta(min_length=1, max_length=64)]
 UsccText = Annotated[str, Meta(min_length=18, max_length=18)]
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-IdText = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-ClockTime = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-Level = Annotated[str, Meta(pattern="^[1-5X]$")]
+# A pattern's $ lets a line feed stand at the end: the length shuts it out.
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+IdText = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", max_length=36)]
+ClockTime = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
+Level = Annotated[str, Meta(pattern="^[1-5X]$", max_length=1)]
 Minutes = Annotated[int, Meta(ge=1, le=720)]
 LineNumber = Annotated[int, Meta(ge=1, le=MAX_LINES)]
 Mark = Annotated[int, Meta(ge=0, le=100)]
@@ -57,7 +58,7 @@ class Document(msgspec.Struct, Generic[D], frozen=True, kw_only=True, forbid_unk
     time: datetime
     nonce: Annotated[str, Meta(max_length=64)]
     data: D
-    datacontenttype: str = "application/json"
+    datacontenttype: Annotated[str, Meta(max_length=64)] = "application/json"
 
 
 class SessionPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -79,7 +80,7 @@ class ApplyClass(Submission, frozen=True):
     """
 
     class_ref: Reference
-    region: Annotated[str, Meta(pattern="^[0-9]{6}$")]
+    region: Annotated[str, Meta(pattern="^[0-9]{6}$", max_length=6)]
     occupation_id: Reference
     level: Level
     training_kind: Reference
@@ -92,7 +93,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A group that the trainee belongs to, with its evidence: DATA_MATCH or DOCUMENT."""
 
     group: Reference
-    evidence: Annotated[str, Meta(pattern="^(DATA_MATCH|DOCUMENT)$")]
+    evidence: Literal["DATA_MATCH", "DOCUMENT"]
     as_of: date
 
 
@@ -122,7 +123,7 @@ class AttendanceLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     enrolment_ref: Reference
     minutes: Minutes
-    method: Annotated[str, Meta(pattern="^(FACE|QR|SIGN|ONLINE)$")]
+    method: Literal["FACE", "QR", "SIGN", "ONLINE"]
 
 
 class RecordAttendanceSheet(Submission, frozen=True):
@@ -190,7 +191,7 @@ class ApproveResults(Submission, frozen=True):
     """
 
     issued_on: date
-    certificate_kind: Annotated[str, Meta(pattern="^(QUALIFICATION|SKILL_LEVEL|SPECIAL_ABILITY|COMPLETION)$")]
+    certificate_kind: Literal["QUALIFICATION", "SKILL_LEVEL", "SPECIAL_ABILITY", "COMPLETION"]
     norm: Reference
     lines: Annotated[list[ApprovalLine], Meta(min_length=1, max_length=MAX_LINES)]
 
@@ -214,7 +215,7 @@ class PaymentLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     claim_id: IdText
     amount_fen: Annotated[int, Meta(ge=1, le=100_000_000)]
-    result: Annotated[str, Meta(pattern="^(PAID|FAILED)$")]
+    result: Literal["PAID", "FAILED"]
     code: Annotated[str, Meta(max_length=32)]
     bank_ref: Reference
 

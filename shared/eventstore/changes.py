@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.contracts.fact import Encoded
 
@@ -63,6 +63,18 @@ class KnowKey(NamedTuple):
     valid_from: datetime
     valid_until: datetime | None
 
+    def ended(self, end: EndKey) -> KnowKey:
+        """The key after it was ended: never later than it would have."""
+        until = end.valid_until if self.valid_until is None else min(self.valid_until, end.valid_until)
+        return self._replace(valid_until=until)
+
+
+class EndKey(NamedTuple):
+    """A signing key ends earlier than it would have; one that is not known stays unknown."""
+
+    key_id: str
+    valid_until: datetime
+
 
 class SendReceipt(NamedTuple):
     """A receipt is to be sent (again) to its institution."""
@@ -86,6 +98,12 @@ class KnowFact(NamedTuple):
     subject: str
     version: int
     state: bytes
+
+
+class AlsoKnownAs(NamedTuple):
+    """What a policy on a foreign fact may say besides effects: the fact in hand is kept under this subject too."""
+
+    subject: str
 
 
 class Answer(NamedTuple):
@@ -113,6 +131,43 @@ class Park(NamedTuple):
     traceparent: str
 
 
+class ParkFact(NamedTuple):
+    """A foreign fact that a consumer can't take in yet: it failed, or waits behind one of its key that did.
+
+    Parking it again (another try that failed) replaces `error` and `trace` and keeps its place in the line.
+
+    Attributes:
+        id: UUIDv5 of consumer, source, topic, partition and position.
+        key: the record's key, the case: later facts of it wait behind.
+        error: why it failed, or "" where it only waits behind.
+        trace: the traceback of the failure, for the operator, bounded.
+        traceparent: the trace it belongs to, "" where the fact can't be read.
+    """
+
+    id: str
+    consumer: str
+    key: str
+    source: str
+    topic: str
+    partition: int
+    position: int
+    kafka_offset: int
+    type: str
+    state: bytes
+    error: str
+    trace: str
+    traceparent: str
+    parked_at: datetime
+
+
+class UnparkFact(NamedTuple):
+    """A parked foreign fact was taken in at last, or discarded."""
+
+    id: str
+    consumer: str
+    key: str
+
+
 Effect = (
     Reserve
     | Release
@@ -121,11 +176,14 @@ Effect = (
     | MarkDeadlines
     | Wake
     | KnowKey
+    | EndKey
     | SendReceipt
     | Unpark
     | KnowFact
     | Answer
     | Park
+    | ParkFact
+    | UnparkFact
 )
 
 
@@ -166,6 +224,8 @@ class Reads:
         keys: key ids of organisations' signing keys.
         answers: causation ids of HTTP commands.
         parked: receipt ids of submissions that may be parked.
+        awaiting: what parked submissions may await: how many await it.
+        blocked: consumers: of which keys foreign facts are parked, and how many.
     """
 
     streams: frozenset[str] = frozenset()
@@ -175,47 +235,30 @@ class Reads:
     keys: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     parked: frozenset[str] = frozenset()
+    awaiting: frozenset[str] = frozenset()
+    blocked: frozenset[str] = frozenset()
 
     def __or__(self, other: Reads) -> Reads:
-        return Reads(
-            self.streams | other.streams,
-            self.reservations | other.reservations,
-            self.scopes | other.scopes,
-            self.foreign | other.foreign,
-            self.keys | other.keys,
-            self.answers | other.answers,
-            self.parked | other.parked,
-        )
+        return Reads(*(mine | others for mine, others in zip(self.parts(), other.parts(), strict=True)))
 
     def __sub__(self, other: Reads) -> Reads:
-        return Reads(
-            self.streams - other.streams,
-            self.reservations - other.reservations,
-            self.scopes - other.scopes,
-            self.foreign - other.foreign,
-            self.keys - other.keys,
-            self.answers - other.answers,
-            self.parked - other.parked,
-        )
+        return Reads(*(mine - others for mine, others in zip(self.parts(), other.parts(), strict=True)))
 
     def __bool__(self) -> bool:
-        return any(
-            (self.streams, self.reservations, self.scopes, self.foreign, self.keys, self.answers, self.parked)
-        )
+        return any(self.parts())
+
+    def parts(self) -> tuple[frozenset[Any], ...]:
+        """All of its sets, in the order of its attributes."""
+        return (
+            self.streams, self.reservations, self.scopes, self.foreign, self.keys, self.answers, self.parked,
+            self.awaiting, self.blocked,
+        )  # fmt: skip
 
     @staticmethod
     def union(many: Iterable[Reads]) -> Reads:
         """All of them together."""
-        parts = list(many)
-        return Reads(
-            frozenset().union(*(part.streams for part in parts)),
-            frozenset().union(*(part.reservations for part in parts)),
-            frozenset().union(*(part.scopes for part in parts)),
-            frozenset().union(*(part.foreign for part in parts)),
-            frozenset().union(*(part.keys for part in parts)),
-            frozenset().union(*(part.answers for part in parts)),
-            frozenset().union(*(part.parked for part in parts)),
-        )
+        columns = zip(*(part.parts() for part in many), strict=True)
+        return Reads(*(frozenset().union(*column) for column in columns))
 
 
 class Stored(NamedTuple):
@@ -238,6 +281,8 @@ class Found:
     keys: dict[str, KnowKey] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
     parked: dict[str, frozenset[str]] = field(default_factory=dict)
+    awaiting: dict[str, int] = field(default_factory=dict)
+    blocked: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -247,8 +292,10 @@ class Changes:
     Attributes:
         seen: the event table's head to which `reads` is known to be current.
         absent_foreign: foreign facts that were looked for and not there.
+        absent_keys: signing keys that were looked for and not there.
         held: reservations as they were read.
         parked: digests parked by receipt id, as they were read.
+        blocked: how many foreign facts are parked by consumer and key, as they were read.
     """
 
     seen: int
@@ -257,8 +304,10 @@ class Changes:
     effects: list[Effect] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     absent_foreign: frozenset[tuple[str, str]] = frozenset()
+    absent_keys: frozenset[str] = frozenset()
     held: dict[tuple[str, str], str] = field(default_factory=dict)
     parked: dict[str, frozenset[str]] = field(default_factory=dict)
+    blocked: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 class Committed(NamedTuple):

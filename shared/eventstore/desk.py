@@ -6,6 +6,7 @@ refused in memory and a refusal leaves nothing behind.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,14 +16,17 @@ from shared.decider import Decider
 from shared.eventstore.changes import (
     Answer,
     Effect,
+    EndKey,
     Found,
     KnowFact,
     KnowKey,
     Park,
+    ParkFact,
     Reads,
     Release,
     Reserve,
     Unpark,
+    UnparkFact,
 )
 
 C = TypeVar("C")
@@ -66,6 +70,10 @@ class Desk:
         self.answers: dict[str, Answer] = {}
         self.parked: dict[str, frozenset[str]] = {}
         self.waiting: dict[str, frozenset[str]] = {}
+        self.awaiting: dict[str, int] = {}
+        self.more_awaiting: Counter[str] = Counter()
+        self.blocked: dict[str, dict[str, int]] = {}
+        self.more_blocked: Counter[tuple[str, str]] = Counter()
         self.facts: list[Encoded] = []
         self.effects: list[Effect] = []
 
@@ -80,10 +88,16 @@ class Desk:
         self.keys.update(found.keys)
         self.answers.update(found.answers)
         self.parked.update(found.parked)
+        self.awaiting.update(found.awaiting)
+        self.blocked.update(found.blocked)
 
     def absent_foreign(self) -> frozenset[tuple[str, str]]:
         """Foreign facts that a decision found missing: they are looked for again under the lock."""
         return frozenset(key for key in self.loaded.foreign if not self.foreign.get(key))
+
+    def absent_keys(self) -> frozenset[str]:
+        """Signing keys that a decision found missing."""
+        return self.loaded.keys - self.keys.keys()
 
     def draft(self) -> Draft:
         """A sheet for one command."""
@@ -103,6 +117,8 @@ class Draft:
         self._foreign: dict[tuple[str, str], list[Envelope[Any]]] = {}
         self._keys: dict[str, KnowKey] = {}
         self._waiting: dict[str, frozenset[str]] = {}
+        self._awaiting: Counter[str] = Counter()
+        self._blocked: Counter[tuple[str, str]] = Counter()
         self.facts: list[Encoded] = []
         self.effects: list[Effect] = []
 
@@ -114,6 +130,7 @@ class Draft:
     def abandon(self) -> None:
         """Drops everything staged: the command was refused."""
         self._states, self._taken, self._foreign, self._keys, self._waiting = {}, {}, {}, {}, {}
+        self._awaiting, self._blocked = Counter(), Counter()
         self.facts, self.effects = [], []
 
     @property
@@ -173,8 +190,17 @@ class Draft:
                 self._foreign.setdefault((kind, subject), []).append(decode(state, kind))
             case KnowKey(key_id=key_id):
                 self._keys[key_id] = effect
-            case Park(receipt_id=receipt_id, digest=digest):
+            case EndKey(key_id=key_id):
+                known = self._keys.get(key_id) or self._desk.keys.get(key_id)
+                if known is not None:
+                    self._keys[key_id] = known.ended(effect)
+            case Park(receipt_id=receipt_id, digest=digest, awaited=awaited):
                 self._waiting[receipt_id] = self.waiting(receipt_id) | {digest}
+                self._awaiting[awaited] += 1
+            case ParkFact(consumer=consumer, key=key):
+                self._blocked[consumer, key] += 1
+            case UnparkFact(consumer=consumer, key=key):
+                self._blocked[consumer, key] -= 1
             case Unpark(receipt_id, digest):
                 self._waiting[receipt_id] = self.waiting(receipt_id) - {digest}
             case _:
@@ -220,6 +246,20 @@ class Draft:
                 return layer[receipt_id]
         return frozenset()
 
+    def awaiting(self, awaited: str) -> int:
+        """How many parked submissions await one thing; a bound, not re-checked under the lock."""
+        if awaited not in self._desk.awaiting:
+            raise NotRead(Reads(awaiting=frozenset((awaited,))))
+        return self._desk.awaiting[awaited] + self._desk.more_awaiting[awaited] + self._awaiting[awaited]
+
+    def blocked(self, consumer: str, key: str) -> int:
+        """How many foreign facts are parked of a key: a later one waits behind them."""
+        read = self._desk.blocked.get(consumer)
+        if read is None:
+            raise NotRead(Reads(blocked=frozenset((consumer,))))
+        name = consumer, key
+        return read.get(key, 0) + self._desk.more_blocked[name] + self._blocked[name]
+
     def answer(self, causation_id: str) -> Answer | None:
         """The answer already given to an HTTP command."""
         if causation_id not in self._desk.loaded.answers:
@@ -234,5 +274,7 @@ class Draft:
             self._desk.foreign.setdefault(key, []).extend(known)
         self._desk.keys.update(self._keys)
         self._desk.waiting.update(self._waiting)
+        self._desk.more_awaiting.update(self._awaiting)
+        self._desk.more_blocked.update(self._blocked)
         self._desk.facts += self.facts
         self._desk.effects += self.effects

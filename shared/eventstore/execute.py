@@ -224,7 +224,9 @@ class Executor:
             moves=moves,
             absent_foreign=desk.absent_foreign(),
             held=desk.held,
+            absent_keys=desk.absent_keys(),
             parked=desk.parked,
+            blocked=desk.blocked,
         )
         committed = self.store.commit(changes)
         self._cache.keep(desk.states, committed.head)

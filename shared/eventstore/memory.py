@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,11 +15,13 @@ from shared.eventstore.changes import (
     ClearDeadline,
     Committed,
     Effect,
+    EndKey,
     Found,
     KnowFact,
     KnowKey,
     MarkDeadlines,
     Park,
+    ParkFact,
     Position,
     PositionKey,
     Reads,
@@ -28,6 +31,7 @@ from shared.eventstore.changes import (
     SetDeadline,
     Stored,
     Unpark,
+    UnparkFact,
     Wake,
 )
 from shared.eventstore.store import Conflict, PositionMoved
@@ -51,6 +55,7 @@ class _Tables:
     foreign: dict[tuple[str, str], dict[int, bytes]] = field(default_factory=dict)
     keys: dict[str, KnowKey] = field(default_factory=dict)
     parked: dict[tuple[str, str], Waiting] = field(default_factory=dict)
+    parked_facts: dict[str, ParkFact] = field(default_factory=dict)
     receipts: list[SendReceipt] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
 
@@ -101,6 +106,11 @@ class MemoryStore:
             keys={k: tables.keys[k] for k in reads.keys if k in tables.keys},
             answers={k: tables.answers[k] for k in reads.answers if k in tables.answers},
             parked=self._parked(reads.parked),
+            awaiting={
+                awaited: sum(waiting.row.awaited == awaited for waiting in tables.parked.values())
+                for awaited in reads.awaiting
+            },
+            blocked=self._blocked(reads.blocked),
         )
 
     def commit(self, changes: Changes) -> Committed:
@@ -129,6 +139,10 @@ class MemoryStore:
             raise Conflict("parked submissions changed", frozenset(), head)
         if any(key in self.tables.foreign for key in changes.absent_foreign):
             raise Conflict("an awaited foreign fact has arrived", frozenset(), head)
+        if any(key in self.tables.keys for key in changes.absent_keys):
+            raise Conflict("an awaited signing key has arrived", frozenset(), head)
+        if self._blocked(changes.blocked) != changes.blocked:
+            raise Conflict("parked facts changed", frozenset(), head)
         lengths: dict[str, int] = {}
         for fact in changes.facts:
             version = lengths.get(fact.stream, len(self.tables.streams.get(fact.stream, ())))
@@ -147,6 +161,13 @@ class MemoryStore:
         return {
             wanted: frozenset(digest for receipt_id, digest in self.tables.parked if receipt_id == wanted)
             for wanted in receipt_ids
+        }
+
+    def _blocked(self, consumers: Iterable[str]) -> dict[str, dict[str, int]]:
+        rows = self.tables.parked_facts.values()
+        return {
+            consumer: dict(Counter(row.key for row in rows if row.consumer == consumer))
+            for consumer in consumers
         }
 
     def _taken(self, wanted: Reserve, changes: Changes) -> bool:
@@ -168,18 +189,30 @@ class MemoryStore:
                 for name, (due, _) in tables.deadlines.items():
                     if due <= through:
                         tables.deadlines[name] = due, True
-            case Wake(awaited):
-                for waiting in tables.parked.values():
-                    waiting.ready = waiting.ready or waiting.row.awaited == awaited
             case KnowKey(key_id=key_id):
                 tables.keys[key_id] = effect
+            case EndKey(key_id=key_id) if key_id in tables.keys:
+                tables.keys[key_id] = tables.keys[key_id].ended(effect)
             case SendReceipt():
                 tables.receipts.append(effect)
-            case Unpark(receipt_id, digest):
-                tables.parked.pop((receipt_id, digest), None)
             case KnowFact(kind, subject, version, state):
                 tables.foreign.setdefault((kind, subject), {}).setdefault(version, state)
             case Answer(causation_id=causation_id):
                 tables.answers[causation_id] = effect
+            case _:
+                self._apply_parking(effect)
+
+    def _apply_parking(self, effect: Effect) -> None:
+        tables = self.tables
+        match effect:
+            case Wake(awaited):
+                for waiting in tables.parked.values():
+                    waiting.ready = waiting.ready or waiting.row.awaited == awaited
+            case Unpark(receipt_id, digest):
+                tables.parked.pop((receipt_id, digest), None)
             case Park(receipt_id=receipt_id, digest=digest):
                 tables.parked[receipt_id, digest] = Waiting(effect)
+            case ParkFact(id=fact_id):
+                tables.parked_facts[fact_id] = effect
+            case UnparkFact(id=fact_id):
+                tables.parked_facts.pop(fact_id, None)

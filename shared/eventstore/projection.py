@@ -1,17 +1,18 @@
 """Read models: pages of facts folded into tables, with the cursor in the same transaction.
 
-A projection never writes facts and never sends. It may be thrown away and rebuilt at any time.
+A projection never writes facts and never sends. It may be thrown away and built anew at any time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Table
 
 from shared.contracts.fact import Envelope, Fact
+from shared.eventstore.changes import PositionKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,33 @@ class Projection:
 
     Attributes:
         name: the question that it answers ("claims_by_stage"); its tables are named after it.
-        reads: the fact classes it needs; all others are passed over undecoded.
-        fold: applies a page of facts, in order, on the connection of the page's transaction.
+        reads: the fact classes it needs; all others are passed over undecoded. Empty: every fact, its data undecoded.
+        fold: applies a page of facts, in order, on the connection of the page's transaction. It reads and writes
+            no table but its own, and names them without a schema: a rebuild folds into tables beside the live ones.
     """
 
     name: str
     tables: tuple[Table, ...]
     reads: tuple[type[Fact], ...]
     fold: Callable[[Connection, Sequence[Projected]], None]
+
+
+class Source(Protocol):
+    """Where facts come from, in the order in which they are folded; what was read once never changes.
+
+    A cursor says how far: 0 where nothing is folded, then as `page` counts.
+    """
+
+    def key(self, projection: str) -> PositionKey:
+        """The row of a projection's cursor."""
+
+    def end(self, connection: Connection) -> int:
+        """The cursor of a projection that has folded all that is committed."""
+
+    def page(
+        self, connection: Connection, projection: Projection, after: int, until: int
+    ) -> Sequence[Projected]:
+        """The facts that a projection needs, from its cursor `after` to its cursor `until`.
+
+        Raises: UnknownFactType, msgspec.MsgspecError where bytes are not the fact that they should be.
+        """

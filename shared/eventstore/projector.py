@@ -1,67 +1,134 @@
-"""The projector: folds pages of the own event table into read models, the cursor in the same transaction."""
+"""The projector: folds pages of facts into read models, the cursor in the same transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy.dialects.postgresql import insert
 
-from shared.contracts.fact import decode, type_of
-from shared.eventstore.changes import Position, PositionKey, Stored
-from shared.eventstore.projection import Projected, Projection
+from shared.contracts.fact import Envelope, decode, type_of
+from shared.eventstore.changes import PositionKey
+from shared.eventstore.projection import Projected, Projection, Source
 from shared.eventstore.store import Store
-from shared.eventstore.tables import EVENTS, positions
+from shared.eventstore.tables import EVENTS, events, positions
 
 PAGE = 2_000
 
+_any_fact = msgspec.json.Decoder(Envelope[msgspec.Raw])
 
-def projection_consumer(service: str, projection: Projection) -> str:
+
+def projection_consumer(service: str, projection: str) -> str:
     """The name of a projection's position row."""
-    return f"{service}.projections.{projection.name}"
+    return f"{service}.projections.{projection}"
+
+
+class OwnFacts:
+    """The service's own event table as a source; a cursor is the position of the last fact folded."""
+
+    def __init__(self, service: str, store: Store) -> None:
+        """Reads which incarnation the store is."""
+        self._service = service
+        self._source = f"{service}@{store.incarnation()}"
+
+    def key(self, projection: str) -> PositionKey:
+        """See `Source`."""
+        return PositionKey(projection_consumer(self._service, projection), self._source, EVENTS, 0)
+
+    def end(self, connection: Connection) -> int:
+        """See `Source`. Commit order is position order: nothing below it is still to come."""
+        return connection.scalar(select(func.max(events.c.notification_id))) or 0
+
+    def page(
+        self, connection: Connection, projection: Projection, after: int, until: int
+    ) -> Sequence[Projected]:
+        """See `Source`."""
+        columns = events.c
+        query = select(columns.notification_id, columns.topic, columns.state)
+        query = query.where(columns.notification_id > after, columns.notification_id <= until)
+        if projection.reads:
+            names = [type_of(self._service, cls).name for cls in projection.reads]
+            query = query.where(columns.topic.in_(names))
+        rows = connection.execute(query.order_by(columns.notification_id))
+        if not projection.reads:
+            return [Projected(position, _any_fact.decode(state)) for position, _, state in rows]
+        return [Projected(position, decode(state, name)) for position, name, state in rows]
 
 
 class Projector:
-    """Keeps one service's read models. Blocking; one at a time a projection, others lose the compare-and-set."""
+    """Keeps read models up to date, a page at a time, each with a cursor of its own.
 
-    def __init__(self, service: str, store: Store, engine: Engine, projections: Sequence[Projection]) -> None:
-        self._service = service
-        self._store = store
+    Blocking. Two at once are correct: a page is folded by whoever moves the cursor.
+    """
+
+    def __init__(self, engine: Engine, source: Source, projections: Sequence[Projection]) -> None:
+        """Folds what the source has into the projections' tables.
+
+        Args:
+            engine: of the database that holds the tables and the source.
+            source: of the facts.
+            projections: what to keep up to date.
+        """
         self._engine = engine
+        self._source = source
         self._projections = projections
-        self._source = f"{service}@{store.incarnation()}"
 
     def project_some(self) -> int:
-        """Folds one page into each projection. Returns how many facts the longest page had."""
-        return max((self._page(projection) for projection in self._projections), default=0)
+        """Folds one page into each projection. Returns over how much they moved in all; 0: all are up to date."""
+        return sum(self._advance(projection) for projection in self._projections)
 
-    def _key(self, projection: Projection) -> PositionKey:
-        return PositionKey(projection_consumer(self._service, projection), self._source, EVENTS, 0)
+    def behind(self) -> dict[str, int]:
+        """By projection: how much it has yet to fold."""
+        with self._engine.connect() as connection:
+            end = self._source.end(connection)
+            return {
+                projection.name: max(end - cursor(connection, self._source.key(projection.name)), 0)
+                for projection in self._projections
+            }
 
-    def _cursor(self, projection: Projection) -> int:
-        key = self._key(projection)
-        stored = self._store.positions(key.consumer).get(key)
-        return stored.position if stored else 0
+    def _advance(self, projection: Projection) -> int:
+        key = self._source.key(projection.name)
+        with self._engine.begin() as connection:
+            after = cursor(connection, key)
+            until = min(after + PAGE, self._source.end(connection))
+            if until <= after or not _move(connection, key, after, until):
+                return 0
+            page = self._source.page(connection, projection, after, until)
+            if page:
+                projection.fold(connection, page)
+            return until - after
 
-    def _page(self, projection: Projection) -> int:
-        cursor = self._cursor(projection)
-        rows = self._store.page(cursor, PAGE)
-        if rows:
-            with self._engine.begin() as connection:
-                if self._advance(connection, self._key(projection), cursor, rows[-1].position):
-                    projection.fold(connection, self._wanted(projection, rows))
-        return len(rows)
 
-    def _wanted(self, projection: Projection, rows: Sequence[Stored]) -> list[Projected]:
-        names = {type_of(self._service, cls).name for cls in projection.reads}
-        return [Projected(row.position, decode(row.state, row.type)) for row in rows if row.type in names]
+def cursor(connection: Connection, key: PositionKey) -> int:
+    """How far a projection is; 0 before its first page."""
+    return connection.scalar(select(positions.c.position).where(*_at(key))) or 0
 
-    def _advance(self, connection: Connection, key: PositionKey, cursor: int, new: int) -> bool:
-        """Compare-and-set of the cursor; False where another projector was there first."""
-        new_row = Position(new, b"", 0)
-        if cursor == 0:
-            from_start = positions.insert().values(**key._asdict(), **new_row._asdict())
-            connection.execute(from_start)
-            return True
-        where = [positions.c[name] == value for name, value in key._asdict().items()]
-        moved = positions.update().where(*where, positions.c.position == cursor).values(**new_row._asdict())
-        return connection.execute(moved).rowcount == 1
+
+def lock_cursor(connection: Connection, key: PositionKey) -> int:
+    """The cursor, which nobody moves until this transaction ends: a page on its way is committed before."""
+    _ensure(connection, key)
+    here = select(positions.c.position).where(*_at(key)).with_for_update()
+    return int(connection.execute(here).scalar_one())
+
+
+def set_cursor(connection: Connection, key: PositionKey, position: int) -> None:
+    """Moves a cursor that is locked."""
+    connection.execute(positions.update().where(*_at(key)).values(position=position))
+
+
+def _move(connection: Connection, key: PositionKey, after: int, until: int) -> bool:
+    """Compare-and-set of the cursor; False where another projector was there first."""
+    if after == 0:
+        _ensure(connection, key)
+    moved = positions.update().where(*_at(key), positions.c.position == after).values(position=until)
+    return connection.execute(moved).rowcount == 1
+
+
+def _ensure(connection: Connection, key: PositionKey) -> None:
+    first = {**key._asdict(), "position": 0, "digest": b"", "kafka_offset": 0}
+    connection.execute(insert(positions).values(first).on_conflict_do_nothing())
+
+
+def _at(key: PositionKey) -> Sequence[ColumnElement[bool]]:
+    return [positions.c[name] == value for name, value in key._asdict().items()]

@@ -65,6 +65,14 @@ class BatchRecorder(PostgresProcessRecorder):
         self._copy = sql.SQL(
             "COPY {} (originator_id, originator_version, topic, state) FROM STDIN (FORMAT BINARY)"
         ).format(table)
+        self._insert = sql.SQL(
+            """INSERT INTO {} (originator_id, originator_version, topic, state, notification_id)
+               SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[], %s::bigint[])"""
+        ).format(table)
+        self._advance = sql.SQL(
+            """WITH sequence AS (SELECT pg_get_serial_sequence({}, 'notification_id')::regclass AS name)
+               SELECT setval(name, greatest(%s, nextval(name))) FROM sequence"""
+        ).format(sql.Literal(table.as_string(None)))
         self._notify = sql.SQL("NOTIFY {}").format(sql.Identifier(self.channel_name))
 
     def lock(self, cursor: Cursor[Any]) -> None:
@@ -79,6 +87,20 @@ class BatchRecorder(PostgresProcessRecorder):
         """
         rows = ((UUID(f.stream).bytes, f.version, f.type.encode(), f.state) for f in facts)
         return self._copy_in(cursor, copy_rows(rows))
+
+    def put_back(self, cursor: Cursor[Any], facts: Sequence[tuple[int, Encoded]]) -> None:
+        """Inserts facts at positions that they had before, under the lock; wakes nobody.
+
+        The positions are the caller's: `reserve_positions` first, or an append would use them again.
+        """
+        columns = zip(
+            *((UUID(f.stream), f.version, f.type, f.state, position) for position, f in facts), strict=True
+        )
+        cursor.execute(self._insert, [list(column) for column in columns])
+
+    def reserve_positions(self, cursor: Cursor[Any], through: int) -> None:
+        """No later append takes a position up to `through`."""
+        cursor.execute(self._advance, (through,))
 
     def _copy_in(self, cursor: Cursor[Any], rows: bytes) -> int:
         try:

@@ -74,6 +74,18 @@ class SqlStore:
         """For projections and read queries of the same database."""
         return self._engine
 
+    @property
+    def recorder(self) -> BatchRecorder:
+        """Writes events in a transaction of `appending`: for putting facts back."""
+        return self._recorder
+
+    @contextmanager
+    def appending(self) -> Iterator[Cursor]:
+        """A writing transaction's cursor, under the events-table lock. Raises: Unavailable."""
+        with self._cursor() as cursor:
+            self._recorder.lock(cursor)
+            yield cursor
+
     @contextmanager
     def _cursor(self) -> Iterator[Cursor]:
         """A transaction's cursor on SQLAlchemy's connection; driver errors become the store's."""
@@ -130,6 +142,8 @@ class SqlStore:
             _read_keys(cursor, reads, found)
             _read_answers(cursor, reads, found)
             found.parked = _parked(cursor, reads.parked)
+            found.awaiting = _awaiting(cursor, reads.awaiting)
+            found.blocked = _blocked(cursor, reads.blocked)
         return found
 
     def commit(self, changes: Changes) -> Committed:
@@ -159,6 +173,10 @@ class SqlStore:
             raise Conflict("parked submissions changed", frozenset(), head)
         if changes.absent_foreign and _any_arrived(cursor, changes.absent_foreign):
             raise Conflict("an awaited foreign fact has arrived", frozenset(), head)
+        if changes.absent_keys and _keys(cursor, changes.absent_keys):
+            raise Conflict("an awaited signing key has arrived", frozenset(), head)
+        if changes.blocked and _blocked(cursor, changes.blocked) != changes.blocked:
+            raise Conflict("parked facts changed", frozenset(), head)
 
     def _write(self, cursor: Cursor, changes: Changes) -> Committed:
         for move in changes.moves:
@@ -220,9 +238,13 @@ def _read_foreign(cursor: Cursor, reads: Reads, found: Found) -> None:
 
 def _read_keys(cursor: Cursor, reads: Reads, found: Found) -> None:
     if reads.keys:
-        query = """SELECT key_id, uscc, kind, region, public_key, valid_from, valid_until
-                   FROM institution_keys WHERE key_id = ANY(%s)"""
-        found.keys = {row[0]: KnowKey(*row) for row in cursor.execute(query, (list(reads.keys),))}
+        found.keys = _keys(cursor, reads.keys)
+
+
+def _keys(cursor: Cursor, key_ids: frozenset[str]) -> dict[str, KnowKey]:
+    query = """SELECT key_id, uscc, kind, region, public_key, valid_from, valid_until
+               FROM institution_keys WHERE key_id = ANY(%s)"""
+    return {row[0]: KnowKey(*row) for row in cursor.execute(query, (list(key_ids),))}
 
 
 def _read_answers(cursor: Cursor, reads: Reads, found: Found) -> None:
@@ -239,6 +261,24 @@ def _parked(cursor: Cursor, receipt_ids: Iterable[str]) -> dict[str, frozenset[s
         for receipt_id, digest in cursor.execute(query, (wanted,)):
             found[receipt_id].add(digest)
     return {receipt_id: frozenset(digests) for receipt_id, digests in found.items()}
+
+
+def _awaiting(cursor: Cursor, awaited: Iterable[str]) -> dict[str, int]:
+    counted = dict.fromkeys(awaited, 0)
+    if counted:
+        query = "SELECT awaited, count(*) FROM parked WHERE awaited = ANY(%s) GROUP BY awaited"
+        counted |= {row[0]: row[1] for row in cursor.execute(query, (list(counted),))}
+    return counted
+
+
+def _blocked(cursor: Cursor, consumers: Iterable[str]) -> dict[str, dict[str, int]]:
+    counted: dict[str, dict[str, int]] = {consumer: {} for consumer in consumers}
+    if counted:
+        query = """SELECT consumer, key, count(*) FROM parked_facts
+                   WHERE consumer = ANY(%s) GROUP BY consumer, key"""
+        for consumer, key, number in cursor.execute(query, (list(counted),)):
+            counted[consumer][key] = number
+    return counted
 
 
 def _reservations_changed(cursor: Cursor, changes: Changes) -> bool:

@@ -128,6 +128,28 @@ parked = Table(
     comment="Submissions that wait; the body lies sealed in the vault under its digest.",
 )
 
+parked_facts = Table(
+    "parked_facts",
+    metadata,
+    Column("seq", BigInteger, Identity(always=False), nullable=False, unique=True),
+    Column("id", Uuid, primary_key=True),
+    Column("consumer", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("kafka_offset", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("trace", Text, nullable=False),
+    Column("traceparent", Text, nullable=False),
+    Column("parked_at", DateTime(timezone=True), nullable=False),
+    Index("parked_facts_key_idx", "consumer", "key", "seq"),
+    comment="Foreign facts that could not be taken in, and those of their keys that wait behind them.",
+)
+
 receipt_outbox = Table(
     "receipt_outbox",
     metadata,
@@ -137,6 +159,15 @@ receipt_outbox = Table(
     Column("version", BigInteger, nullable=False),
     Index("receipt_outbox_institution_idx", "institution", "seq"),
     comment="Receipts still to be sent, or sent again. A row goes when the broker has acknowledged it.",
+)
+
+rebuilds = Table(
+    "rebuilds",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    Column("rebuilt_at", DateTime(timezone=True), nullable=False),
+    Column("facts", BigInteger, nullable=False),
+    comment="When each read model was last built anew, from how much; written with its switch.",
 )
 
 relay = Table(

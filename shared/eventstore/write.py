@@ -12,16 +12,19 @@ from shared.eventstore.changes import (
     Answer,
     ClearDeadline,
     Effect,
+    EndKey,
     KnowFact,
     KnowKey,
     MarkDeadlines,
     Move,
     Park,
+    ParkFact,
     Release,
     Reserve,
     SendReceipt,
     SetDeadline,
     Unpark,
+    UnparkFact,
     Wake,
 )
 
@@ -92,6 +95,14 @@ def _know_keys(cursor: Cursor, rows: Sequence[KnowKey]) -> None:
     cursor.execute(query, _columns(list({row.key_id: row for row in rows}.values())))
 
 
+def _end_keys(cursor: Cursor, rows: Sequence[EndKey]) -> None:
+    query = """UPDATE institution_keys SET valid_until = least(institution_keys.valid_until, ended.valid_until)
+               FROM (SELECT key_id, min(valid_until) AS valid_until
+                     FROM unnest(%s::text[], %s::timestamptz[]) AS t(key_id, valid_until) GROUP BY key_id) AS ended
+               WHERE institution_keys.key_id = ended.key_id"""
+    cursor.execute(query, _columns(rows))
+
+
 def _send_receipts(cursor: Cursor, rows: Sequence[SendReceipt]) -> None:
     query = """INSERT INTO receipt_outbox (institution, receipt_id, version)
                SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bigint[])"""
@@ -126,6 +137,20 @@ def _park(cursor: Cursor, rows: Sequence[Park]) -> None:
     cursor.execute(query, _columns(list({(row.receipt_id, row.digest): row for row in rows}.values())))
 
 
+def _park_facts(cursor: Cursor, rows: Sequence[ParkFact]) -> None:
+    query = """INSERT INTO parked_facts (id, consumer, key, source, topic, partition, position, kafka_offset, type,
+                                         state, error, trace, traceparent, parked_at)
+               SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[],
+                                    %s::bigint[], %s::bigint[], %s::text[], %s::bytea[], %s::text[], %s::text[],
+                                    %s::text[], %s::timestamptz[])
+               ON CONFLICT (id) DO UPDATE SET error = EXCLUDED.error, trace = EXCLUDED.trace"""
+    cursor.execute(query, _columns(list({row.id: row for row in rows}.values())))
+
+
+def _unpark_facts(cursor: Cursor, rows: Sequence[UnparkFact]) -> None:
+    cursor.execute("DELETE FROM parked_facts WHERE id = ANY(%s::uuid[])", ([row.id for row in rows],))
+
+
 def _never(_cursor: Cursor, rows: Sequence[Any]) -> NoReturn:
     raise TypeError(f"no table for {type(rows[0]).__name__}")
 
@@ -138,9 +163,12 @@ _WRITERS: dict[type, Any] = {
     MarkDeadlines: _mark_deadlines,
     Wake: _wake,
     KnowKey: _know_keys,
+    EndKey: _end_keys,
     SendReceipt: _send_receipts,
     Unpark: _unpark,
     KnowFact: _know_facts,
     Answer: _answers,
     Park: _park,
+    ParkFact: _park_facts,
+    UnparkFact: _unpark_facts,
 }

@@ -121,5 +121,5 @@ def attribute(incoming: Incoming, keys: Mapping[str, KnowKey], service: str) -> 
 
 def attributed(incoming: Incoming, found: Preamble, key: KnowKey, service: str) -> Attributed:
     """A record whose signature is right; also how a woken one comes back."""
-    judged = check(incoming.value, found, service)
+    judged = check(incoming.value, found, service, logged_at=incoming.origin.logged_at)
     return Attributed(incoming, found, key, judged, receipt_id(service, found.institution, found.id))

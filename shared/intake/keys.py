@@ -5,9 +5,9 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode
 from typing import Any
 
-from shared.contracts.enrolment import InstitutionKeyRegistered
+from shared.contracts.enrolment import InstitutionKeyRegistered, InstitutionKeyRevoked
 from shared.contracts.fact import Envelope
-from shared.eventstore.changes import Effect, KnowKey
+from shared.eventstore.changes import Effect, EndKey, KnowKey, Wake
 
 
 def known_key(key: InstitutionKeyRegistered) -> KnowKey:
@@ -26,4 +26,22 @@ def known_key(key: InstitutionKeyRegistered) -> KnowKey:
 
 def when_institution_key_registered(fact: Envelope[Any]) -> list[Effect]:
     """Submissions signed with the key can be attributed here: a policy that every service has."""
-    return [known_key(fact.data)]
+    return [known_key(fact.data), Wake(key_known(fact.data.key_id))]
+
+
+KEY_AWAITED = "key:"
+
+
+def key_known(key_id: str) -> str:
+    """What submissions under a key that nobody has registered yet await."""
+    return KEY_AWAITED + key_id
+
+
+def ended_key(revoked: InstitutionKeyRevoked) -> EndKey:
+    """What a revocation means for the kernel's table: records logged at `valid_until` or later are not taken."""
+    return EndKey(revoked.key_id, revoked.valid_until)
+
+
+def when_institution_key_revoked(fact: Envelope[Any]) -> list[Effect]:
+    """What the key signs from then on can't be attributed here: a policy that every service has."""
+    return [ended_key(fact.data)]

@@ -11,6 +11,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from shared.contracts.checking import names_doubled
 from shared.eventstore.changes import KnowKey
 from shared.identity import is_reference
 
@@ -62,11 +63,12 @@ def parse_jws(jws: bytes | None) -> Detached:
     if len(jws) > MAX_JWS_BYTES or len(parts) != 3 or parts[1]:
         raise BadSignature("signature.malformed")
     try:
-        header = _header.decode(_unpadded(parts[0]))
-        signature = _unpadded(parts[2])
-    except (msgspec.MsgspecError, binascii.Error, UnicodeDecodeError):
+        protected, signature = _unpadded(parts[0]), _unpadded(parts[2])
+        header = _header.decode(protected)
+        doubled = names_doubled(protected)
+    except (msgspec.MsgspecError, binascii.Error, UnicodeDecodeError, RecursionError):
         raise BadSignature("signature.malformed") from None
-    if not is_reference(header.kid):
+    if doubled or not is_reference(header.kid):
         raise BadSignature("signature.malformed")
     if header.alg != ALGORITHM:
         raise BadSignature("signature.algorithm_not_allowed", header.kid)

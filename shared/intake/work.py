@@ -13,8 +13,9 @@ from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances
 from shared.contracts.intake import Reason, SubmissionAccepted, SubmissionIdReused, SubmissionQuarantined
 from shared.contracts.submission import SUBMISSIONS
 from shared.eventstore.businessdate import business_date, business_day_reads
-from shared.eventstore.changes import ClearDeadline, Park, Reads, SendReceipt, SetDeadline, Unpark
+from shared.eventstore.changes import ClearDeadline, Park, Reads, Release, SendReceipt, SetDeadline, Unpark
 from shared.eventstore.desk import Draft
+from shared.eventstore.recovered import HALF_DECIDED
 from shared.intake.handling import (
     Accepted,
     Handler,
@@ -88,7 +89,9 @@ class Submit:
     def reads(self, draft: Draft) -> Reads:
         """Its receipt, whether it is parked, and what its handler looks at."""
         receipt = self.record.receipt_id
-        own = business_day_reads() | Reads(streams=frozenset((receipt,)), parked=frozenset((receipt,)))
+        own = business_day_reads() | Reads(
+            streams=frozenset((receipt,)), parked=frozenset((receipt,)), scopes=frozenset((HALF_DECIDED,))
+        )
         checked = self._checked()
         if checked is None or draft.state(receipts, receipt).versions:
             return own | Reads(streams=frozenset((risk_id(receipt),)))
@@ -98,6 +101,9 @@ class Submit:
         """Answers what the receipt will say, or what became of it instead."""
         receipt, origin = self.record.receipt_id, self.record.incoming.origin
         answered = draft.state(receipts, receipt)
+        there = draft.holder(HALF_DECIDED, receipt)
+        if there is not None and (not answered.versions or origin.digest in answered.versions):
+            return self._complete(draft, [one for one in there.split(",") if one])
         if origin.digest in answered.versions:
             if self.woken is None:
                 draft.stage(
@@ -110,8 +116,30 @@ class Submit:
         if self.woken is None and origin.digest in draft.waiting(receipt):
             return "waiting"
         if self.woken is None and others:
-            return self._park(draft, f"receipt:{receipt}")
+            return self.park(draft, f"receipt:{receipt}")
         return self._settle(draft, self._decide(draft))
+
+    def _complete(self, draft: Draft, there: list[str]) -> str:
+        """Decides to the end what reached Kafka in part before the database was lost, see `recovered`.
+
+        The facts that are there stand, and their own streams refuse to be decided again. What was told by a
+        receipt is not told again.
+        """
+        receipt = self.record.receipt_id
+        answered = bool(draft.state(receipts, receipt).versions)
+        outcome = self._decide(draft)
+        if isinstance(outcome, Parked):
+            draft.abandon()
+            return self.park(draft, outcome.awaited)
+        if isinstance(outcome, Rejected):
+            draft.abandon()
+            outcome = Accepted([])
+        draft.stage(Release(HALF_DECIDED, receipt))
+        if answered:
+            return self._no_longer_waiting(draft, "completed")
+        said = [Reason(code="submission.recovered"), *outcome.refused]
+        self._give(draft, self._acceptance(Accepted([*there, *outcome.facts], outcome.lines, said)))
+        return "accepted"
 
     def _decide(self, draft: Draft) -> Outcome:
         checked = self._checked()
@@ -131,7 +159,7 @@ class Submit:
         match outcome:
             case Parked(awaited):
                 draft.abandon()
-                return self._park(draft, awaited)
+                return self.park(draft, awaited)
             case Rejected(reasons):
                 draft.abandon()
                 self._give(draft, self._rejection(*reasons))
@@ -199,7 +227,8 @@ class Submit:
             draft.stage(ClearDeadline(PARKING, f"{receipt}/{digest}"))
         return outcome
 
-    def _park(self, draft: Draft, awaited: str) -> str:
+    def park(self, draft: Draft, awaited: str) -> str:
+        """Lets it wait: for a fact, for the receipt of another body of its id, for an operator."""
         found, incoming, receipt = self.record.found, self.record.incoming, self.record.receipt_id
         origin = incoming.origin
         draft.stage(

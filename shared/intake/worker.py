@@ -21,7 +21,7 @@ from shared.eventstore.execute import Executor, Work, WorkFailed
 from shared.eventstore.store import StoreError, Unavailable
 from shared.eventstore.tables import deadlines, parked
 from shared.intake.evidence import SealedIntake
-from shared.intake.handling import Handlers
+from shared.intake.handling import Handlers, ResolvedPerson
 from shared.intake.incoming import (
     Attributed,
     Incoming,
@@ -31,10 +31,17 @@ from shared.intake.incoming import (
     claimed_key,
     read_record,
 )
+from shared.intake.keys import KEY_AWAITED
 from shared.intake.receipt import PARKING
 from shared.intake.signature import parse_jws
+from shared.intake.unsettled import (
+    KEY_UNKNOWN,
+    AfterWaiting,
+    AwaitKey,
+    AwaitOperator,
+)
 from shared.intake.work import ParkingDue, Quarantine, Submit, woken
-from shared.messaging.consumer import Record, Stopped
+from shared.messaging.consumer import ReadAgain, Record, Stopped
 from shared.messaging.wakeup import WakeUp
 
 log = logging.getLogger(__name__)
@@ -55,6 +62,7 @@ class IntakeWorker:
         self._parking_due = parking_due
         self._consumer = f"{executor.service}.intake"
         self._stored: dict[PositionKey, Position] | None = None
+        self._read_again: set[tuple[TopicPartition, int]] = set()
 
     def forget(self) -> None:
         """See `Decide`."""
@@ -69,42 +77,56 @@ class IntakeWorker:
         key = PositionKey(self._consumer, SOURCE, partition.topic, partition.partition)
         stored = self._position(key)
         fresh = [record for record in records if stored is None or record.offset > stored.position]
+        self._demand_no_gap(partition, stored, fresh)
         rows = self.judge([read_record(record) for record in fresh])
-        works = self._works(rows)
-        while works:
-            batch = fresh[len(fresh) - len(works) :]
-            try:
-                done = self._executor.run(works, lambda n, b=batch: [self._move(key, b[n - 1])])  # type: ignore[misc]
-            except WorkFailed as error:
-                self._stop(partition, batch, works, error)
-                raise
-            except StoreError:
-                self.forget()
-                raise
-            self._settle(key, batch[len(done.results) - 1])
-            works = works[len(done.results) :]
+        try:
+            self._decide_all(self._works(rows), fresh, key)
+        except WorkFailed as error:
+            offset = self._position(key)
+            at = 0 if offset is None else offset.position + 1
+            raise Stopped(
+                partition, at, f"{type(error.__cause__).__name__} at or after offset {at}"
+            ) from error
+        except StoreError:
+            self.forget()
+            raise
         return int(records[-1].offset) + 1
 
-    def _stop(
-        self,
-        partition: TopicPartition,
-        batch: Sequence[Record],
-        works: Sequence[Work[str]],
-        error: WorkFailed,
+    def _decide_all(
+        self, works: list[Work[str]], records: Sequence[Record] = (), key: PositionKey | None = None
     ) -> None:
-        """Decides what stands before the one that can't be decided, then stops there."""
-        if isinstance(error.__cause__, NoBusinessDayYet):
-            raise error.__cause__
-        key = PositionKey(self._consumer, SOURCE, partition.topic, partition.partition)
-        done = 0
-        while done < error.index:
-            before = works[done : error.index]
-            rest = batch[done:]
-            results = self._executor.run(before, lambda n, b=rest: [self._move(key, b[n - 1])]).results  # type: ignore[misc]
-            self._settle(key, rest[len(results) - 1])
-            done += len(results)
-        offset = int(batch[error.index].offset)
-        raise Stopped(partition, offset, f"{type(error.__cause__).__name__} at offset {offset}") from error
+        """Decides all, in order, in as many transactions as it takes; one that fails is parked in its place."""
+
+        def moves(done: int) -> list[Move]:
+            return [self._move(key, records[done - 1])] if key is not None else []
+
+        while works:
+            try:
+                done = len(self._executor.run(works, moves).results)
+            except WorkFailed as error:
+                works[error.index] = _parked_instead(works[error.index], error)
+                continue
+            if key is not None:
+                self._settle(key, records[done - 1])
+            works, records = works[done:], records[done:]
+
+    def resume(self, partition: TopicPartition) -> int:
+        """See `Decide`."""
+        stored = self._position(PositionKey(self._consumer, SOURCE, partition.topic, partition.partition))
+        return stored.position + 1 if stored else 0
+
+    def _demand_no_gap(
+        self, partition: TopicPartition, stored: Position | None, fresh: Sequence[Record]
+    ) -> None:
+        """Kafka's committed offset is a hint: after a restore it is ahead of the position row, which decides.
+
+        What is gone from the topic (retention) can't be read again: it is asked for once, then gone on without.
+        """
+        at = stored.position if stored else -1
+        if not fresh or fresh[0].offset <= at + 1 or (partition, at) in self._read_again:
+            return
+        self._read_again.add((partition, at))
+        raise ReadAgain(partition, at + 1, f"offsets {at + 1} to {fresh[0].offset - 1} were not decided here")
 
     def judge(self, incoming: Sequence[Incoming]) -> list[Attributed | Unattributable]:
         """Attributes a batch with the keys that are registered now."""
@@ -114,12 +136,12 @@ class IntakeWorker:
 
     def _works(self, rows: Sequence[Attributed | Unattributable]) -> list[Work[str]]:
         persons = self._sealed.take(rows) if rows else {}
-        return [
-            Quarantine(row)
-            if isinstance(row, Unattributable)
-            else Submit(row, self._handlers, persons.get(row.incoming.origin.digest), self._parking_due)
-            for row in rows
-        ]
+        return [self._work(row, persons.get(row.incoming.origin.digest)) for row in rows]
+
+    def _work(self, row: Attributed | Unattributable, person: ResolvedPerson | None) -> Work[str]:
+        if isinstance(row, Attributed):
+            return Submit(row, self._handlers, person, self._parking_due)
+        return AwaitKey(row, self._parking_due) if row.code == KEY_UNKNOWN else Quarantine(row)
 
     def _position(self, key: PositionKey) -> Position | None:
         if self._stored is None:
@@ -136,17 +158,31 @@ class IntakeWorker:
 
     def wake(self, rows: Sequence[ParkedRow]) -> int:
         """Decides parked submissions that are ready or overdue. Returns how many were looked at."""
-        works: list[Work[str]] = []
-        for row in rows:
-            record = self._reopen(row)
-            person = self._sealed.resolve_again(record)
-            work = Submit(record, self._handlers, person, self._parking_due)
-            works.append(woken(work, awaited=row.awaited, overdue=row.overdue))
-        while works:
-            works = works[len(self._executor.run(works).results) :]
+        self._decide_all([self._woken(row) for row in rows])
         return len(rows)
 
-    def _reopen(self, row: ParkedRow) -> Attributed:
+    def _woken(self, row: ParkedRow) -> Work[str]:
+        incoming = self._reopen(row)
+        if row.awaited.startswith(KEY_AWAITED):
+            return self._with_key(row, incoming)
+        assert incoming.jws is not None
+        key = self._key(parse_jws(incoming.jws).key_id)
+        record = attributed(incoming, preamble(incoming.value), key, self._executor.service)
+        work = Submit(record, self._handlers, self._sealed.resolve_again(record), self._parking_due)
+        return woken(work, awaited=row.awaited, overdue=row.overdue)
+
+    def _with_key(self, row: ParkedRow, incoming: Incoming) -> Work[str]:
+        """What waited for its key is judged anew; past its deadline without one it is quarantined."""
+        (judged,) = self.judge([incoming])
+        if isinstance(judged, Unattributable):
+            if judged.code == KEY_UNKNOWN and not row.overdue:
+                return AwaitKey(judged, self._parking_due, again=True)
+            return AfterWaiting(Quarantine(judged), str(row.receipt_id), row.digest)
+        person = self._sealed.take([judged]).get(row.digest)
+        submit = Submit(judged, self._handlers, person, self._parking_due)
+        return AfterWaiting(submit, str(row.receipt_id), row.digest)
+
+    def _reopen(self, row: ParkedRow) -> Incoming:
         body = self._sealed.body(row.digest)
         if body is None:
             raise Unavailable(f"body of parked submission {row.digest} is not in the vault")
@@ -155,12 +191,21 @@ class IntakeWorker:
             digest=row.digest, jws=row.jws, topic=row.topic, partition=row.partition, offset=row.kafka_offset,
             logged_at=row.logged_at,
         )  # fmt: skip
-        key = self._key(parse_jws(jws).key_id)
-        incoming = Incoming(body, jws, origin, row.traceparent)
-        return attributed(incoming, preamble(body), key, self._executor.service)
+        return Incoming(body, jws, origin, row.traceparent)
 
     def _key(self, key_id: str) -> KnowKey:
         return self._executor.store.read(Reads(keys=frozenset((key_id,)))).keys[key_id]
+
+
+def _parked_instead(work: Work[str], error: WorkFailed) -> Work[str]:
+    """What is done instead of a unit that failed. Raises: NoBusinessDayYet: it must wait; WorkFailed: it can't park."""
+    cause = error.__cause__
+    if isinstance(cause, NoBusinessDayYet):
+        raise cause
+    if cause is None or not isinstance(work, Submit):
+        raise error
+    log.error("submission parked for an operator", extra={"receipt": work.record.receipt_id}, exc_info=cause)
+    return AwaitOperator(work, cause)
 
 
 def _at(record: Record) -> Position:

@@ -17,7 +17,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.eventstore.businessdate import NoBusinessDayYet
-from shared.eventstore.store import PositionMoved, Unavailable
+from shared.eventstore.store import PositionMoved, StoreError, Unavailable
 from shared.messaging.connect import MAX_POLL_INTERVAL_MS, SESSION_TIMEOUT_MS
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ Record: TypeAlias = Any
 """aiokafka's ConsumerRecord."""
 
 WATCH_SECONDS = 1.0
+POSITION_SECONDS = 5.0
 RETRY_FOR_SECONDS = 60.0
 """How long one batch is tried before it is given back to Kafka; well within the poll interval."""
 
@@ -71,6 +72,9 @@ class Decide(Protocol):
     def forget(self) -> None:
         """Positions in memory may be old: read them again from the database."""
 
+    def resume(self, partition: TopicPartition) -> int:
+        """The offset behind the last record that is decided, by the database; 0 where none is. Blocks."""
+
     def overdue(self) -> Sequence[ReadAgain | Stopped]:
         """What to do about partitions that have waited too long for a missing link."""
 
@@ -92,6 +96,7 @@ class BatchConsumer:
         self._max_records = max_records
         self._subscriber: Any = None
         self._busy = asyncio.Lock()
+        self._resumed: frozenset[TopicPartition] = frozenset()
 
     def subscribe(self, broker: KafkaBroker) -> None:
         """Wires the group into the broker; starts with it."""
@@ -150,8 +155,34 @@ class BatchConsumer:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             async with self._busy:
+                await self._resume_assigned()
                 for order in self._worker.overdue():
                     self._obey(order)
+
+    async def _resume_assigned(self) -> None:
+        """Kafka's committed offset is only a hint: where the database stands behind it, it is read from there.
+
+        So nothing is passed over when a database was put back to an earlier point, not even on a silent topic.
+        """
+        self._resumed &= self.assigned()
+        for partition in self.assigned() - self._resumed:
+            try:
+                await self._resume(partition)
+            except (StoreError, KafkaError, TimeoutError) as error:
+                log.warning(
+                    "looked for again", extra={"partition": str(partition), "why": type(error).__name__}
+                )
+                return
+            self._resumed |= {partition}
+
+    async def _resume(self, partition: TopicPartition) -> None:
+        resume = await asyncio.to_thread(self._worker.resume, partition)
+        consumer = self.consumer
+        if consumer is None or partition not in consumer.assignment():
+            return
+        at = await asyncio.wait_for(consumer.position(partition), POSITION_SECONDS)
+        if at > resume:
+            self._obey(ReadAgain(partition, resume, f"Kafka's hint {at} is ahead of the database"))
 
     def _obey(self, order: ReadAgain | Stopped) -> None:
         if isinstance(order, Stopped):
@@ -201,6 +232,18 @@ class BatchConsumer:
         if self.consumer is not None and stop.partition in self.consumer.assignment():
             self.consumer.pause(stop.partition)
             self.consumer.seek(stop.partition, stop.offset)
+
+    async def resume_stopped(self) -> list[TopicPartition]:
+        """Has stopped partitions read again from where the database stands. Returns which; an operator's way on."""
+        async with self._busy:
+            stopped, self.stopped = list(self.stopped), {}
+            await asyncio.to_thread(self._worker.forget)
+            for partition in stopped:
+                resume = await asyncio.to_thread(self._worker.resume, partition)
+                if self.consumer is not None and partition in self.consumer.assignment():
+                    self.consumer.seek(partition, resume)
+                    self.consumer.resume(partition)
+            return stopped
 
     def _give_back(self, batches: dict[TopicPartition, list[Record]]) -> None:
         """Seeks to the batch's start: the records come again, duplicates fall out by position."""

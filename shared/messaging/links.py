@@ -62,6 +62,16 @@ class Links:
         self._chains = None
         self._waiting_since.clear()
 
+    def resume(self, partition: TopicPartition) -> int:
+        """See `Decide`."""
+        name = partition.topic, partition.partition
+        offsets = [
+            chain.stored.kafka_offset + 1
+            for key, chain in self._stored_chains().items()
+            if (key.topic, key.partition) == name and chain.stored is not None
+        ]
+        return max(offsets, default=0)
+
     def take(self, partition: TopicPartition, records: Sequence[Record]) -> Taken:
         """Offers a partition's records to their chains, up to the first that breaks one."""
         taken = Taken()
@@ -113,9 +123,13 @@ class Links:
         return ReadAgain(partition, offset, f"gap after position {at} of {key.source}")
 
     def _chain(self, key: PositionKey) -> Chain[Record]:
+        chains = self._stored_chains()
+        return chains.get(key) or chains.setdefault(key, Chain(None))
+
+    def _stored_chains(self) -> dict[PositionKey, Chain[Record]]:
         if self._chains is None:
             self._chains = {name: Chain(at) for name, at in self._stored(self._consumer).items()}
-        return self._chains.get(key) or self._chains.setdefault(key, Chain(None))
+        return self._chains
 
     def moves(self, links: Sequence[Link]) -> list[Move]:
         """The compare-and-sets that belong to these links: to be written in their transaction."""

@@ -1,4 +1,8 @@
-"""The receipts loop: each institution's receipts to its own topic, none held up by another's."""
+"""The receipts loop: each institution's receipts to its own topic, none held up by another's.
+
+A receipt goes out only once its fact is known to stand in the service's facts topic: what an institution holds
+survives the loss of the database.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,9 @@ from sqlalchemy import Engine, delete, select
 
 from shared.contracts.fact import header
 from shared.eventstore.tables import events, receipt_outbox
+from shared.eventstore.tables import relay as relay_table
 from shared.messaging.connect import KafkaAccess
-from shared.messaging.topics import receipts_topic
+from shared.messaging.topics import facts_topic, receipts_topic
 from shared.messaging.wakeup import POLL_SECONDS, WakeUp
 
 log = logging.getLogger(__name__)
@@ -49,8 +54,9 @@ class ReceiptSender:
         await producer.start()
         try:
             while True:
+                bell = self._wakeup.bell()
                 if not await self._send_page(producer):
-                    await self._wakeup.wait()
+                    await self._wakeup.wait(bell)
         finally:
             for task in self._under_way.values():
                 task.cancel()
@@ -90,6 +96,7 @@ class ReceiptSender:
         return done
 
     def _read(self) -> list[_Due]:
+        published = select(relay_table.c.cursor).where(relay_table.c.topic == facts_topic(self._service))
         query = (
             select(
                 receipt_outbox.c.seq,
@@ -102,7 +109,10 @@ class ReceiptSender:
                 (events.c.originator_id == receipt_outbox.c.receipt_id)
                 & (events.c.originator_version == receipt_outbox.c.version),
             )
-            .where(receipt_outbox.c.institution.not_in([*self._skipped, *self._under_way]))
+            .where(
+                receipt_outbox.c.institution.not_in([*self._skipped, *self._under_way]),
+                events.c.notification_id <= published.scalar_subquery(),
+            )
             .order_by(receipt_outbox.c.seq)
             .limit(PAGE)
         )

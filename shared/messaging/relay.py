@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from sqlalchemy import Engine, insert, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 
 from shared.contracts.fact import header
 from shared.eventstore.changes import Stored
 from shared.eventstore.store import Store
+from shared.eventstore.tables import EVENTS
 from shared.eventstore.tables import relay as relay_table
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import PARTITIONS, FactHeaders, fact_headers, facts_topic, partition_of
@@ -37,6 +38,11 @@ class StoreBehindKafka(RuntimeError):
 
     Nothing may be appended until the missing facts are copied back from Kafka, or positions would be used twice.
     """
+
+    def __init__(self, service: str, zh: str, en: str) -> None:
+        super().__init__(
+            f"{service}: {zh}；请先运行 zeren recover {service}，再启动 / {en}: run zeren recover {service}, then start"
+        )
 
 
 class Relay:
@@ -61,7 +67,7 @@ class Relay:
 
     async def run(self) -> None:
         """Relays for ever. Raises: StoreBehindKafka at the start."""
-        with _advisory_lock(self._engine, f"{self._service}.relay") as locked:
+        with relay_lock(self._engine, self._service) as locked:
             while not await asyncio.to_thread(locked):
                 await self._wakeup.wait()
             await self._begin()
@@ -69,30 +75,45 @@ class Relay:
             await producer.start()
             try:
                 while True:
+                    bell = self._wakeup.bell()
                     if not await self._relay_page(producer):
-                        await self._wakeup.wait()
+                        await self._wakeup.wait(bell)
             finally:
                 await producer.stop()
 
+    def rewind(self, position: int) -> int:
+        """Has every fact from a position on sent again; readers drop the repeats. Returns the table's head.
+
+        The way out where Kafka lost records that the table still has. Any process may ask; the one that relays
+        finds it in the table. Blocks.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(relay_table)
+                .where(relay_table.c.topic == self._topic)
+                .values(cursor=func.least(relay_table.c.cursor, position - 1))
+            )
+            connection.execute(text(f"NOTIFY {EVENTS}"))
+        return self._store.head()
+
     async def _begin(self) -> None:
         """Finds where to go on: compares each partition's tail in Kafka with the event table."""
-        self._source = f"{self._service}@{await asyncio.to_thread(self._store.incarnation)}"
         cursor = await asyncio.to_thread(self._read_cursor)
         sent = await self._compared_tails()
-        tails = await asyncio.to_thread(self._tails_at, cursor)
+        tails = await asyncio.to_thread(self.tails_at, cursor)
         if any(sent[p][0] < tails[p] for p in range(PARTITIONS)):
             log.warning("sending again from the start of what Kafka lacks", extra={"cursor": cursor})
             cursor = min(sent[p][0] for p in range(PARTITIONS) if sent[p][0] < tails[p])
-            tails = await asyncio.to_thread(self._tails_at, cursor)
+            tails = await asyncio.to_thread(self.tails_at, cursor)
+            await asyncio.to_thread(self._set_cursor, cursor)
         self.cursor, self._tails = cursor, tails
 
     async def compare_with_kafka(self) -> None:
         """Raises StoreBehindKafka where Kafka holds facts that the event table lacks. Before that, append nothing."""
-        self._source = f"{self._service}@{await asyncio.to_thread(self._store.incarnation)}"
         await self._compared_tails()
 
     async def _compared_tails(self) -> list[tuple[int, bytes]]:
-        sent = await self._tails_in_kafka()
+        sent = await self.tails_in_kafka()
         await asyncio.to_thread(self._compare, sent)
         return sent
 
@@ -103,7 +124,11 @@ class Relay:
                 connection.execute(insert(relay_table).values(topic=self._topic, cursor=0))
             return int(found or 0)
 
-    def _tails_at(self, cursor: int) -> list[int]:
+    def _set_cursor(self, cursor: int) -> None:
+        with self._engine.begin() as connection:
+            set_relay_cursor(connection, self._topic, cursor)
+
+    def tails_at(self, cursor: int) -> list[int]:
         """The last position up to `cursor` that went to each partition, read backwards from it."""
         tails: dict[int, int] = {}
         upper = cursor
@@ -115,8 +140,9 @@ class Relay:
             upper = lower
         return [tails.get(p, 0) for p in range(PARTITIONS)]
 
-    async def _tails_in_kafka(self) -> list[tuple[int, bytes]]:
+    async def tails_in_kafka(self) -> list[tuple[int, bytes]]:
         """Per partition the highest own position near the end, with the value's digest."""
+        self._source = f"{self._service}@{await asyncio.to_thread(self._store.incarnation)}"
         reader = self._kafka.reader()
         await reader.start()
         try:
@@ -150,17 +176,22 @@ class Relay:
             rows = self._store.page(position - 1, 1) if position else []
             if position and (not rows or hashlib.sha256(rows[0].state).digest() != digest):
                 raise StoreBehindKafka(
-                    f"{self._service}: 数据库落后于 Kafka（位置 {position}），已恢复到较早时点；请先补回缺失事实 / "
-                    f"the database is behind Kafka at position {position}: copy the missing facts back first"
+                    self._service,
+                    f"数据库落后于 Kafka（位置 {position}），已恢复到较早时点",
+                    f"the database was put back: it is behind Kafka at position {position}",
                 )
 
     async def _relay_page(self, producer: AIOKafkaProducer) -> int:
         rows = await asyncio.to_thread(self._store.page, self.cursor, PAGE)
-        if not rows:
-            return 0
-        await self._send(producer, rows)
-        self.cursor = rows[-1].position
-        await asyncio.to_thread(self._write_cursor)
+        if rows:
+            await self._send(producer, rows)
+        reached = rows[-1].position if rows else self.cursor
+        if not await asyncio.to_thread(self._move_cursor, reached):
+            log.warning("sending again from where an operator asked", extra={"cursor": self.cursor})
+            await self._begin()
+            return 1
+        if rows:
+            self._wakeup.ring()  # Receipts up to here may be sent now.
         return len(rows)
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Stored]) -> None:
@@ -184,14 +215,30 @@ class Relay:
         batch.close()
         return await producer.send_batch(batch, self._topic, partition=partition)
 
-    def _write_cursor(self) -> None:
+    def _move_cursor(self, reached: int) -> bool:
+        """Compare-and-set of the stored cursor; False where it was set back meanwhile, see `rewind`."""
         with self._engine.begin() as connection:
-            where = relay_table.c.topic == self._topic
-            connection.execute(update(relay_table).where(where).values(cursor=self.cursor))
+            here = (relay_table.c.topic == self._topic) & (relay_table.c.cursor == self.cursor)
+            if reached == self.cursor:
+                return connection.scalar(select(func.count()).where(here)) == 1
+            moved = connection.execute(update(relay_table).where(here).values(cursor=reached)).rowcount == 1
+        if moved:
+            self.cursor = reached
+        return moved
+
+
+def set_relay_cursor(connection: Connection, topic: str, cursor: int) -> None:
+    """Says how far a topic is known to hold the event table, in the caller's transaction."""
+    connection.execute(update(relay_table).where(relay_table.c.topic == topic).values(cursor=cursor))
+
+
+def relay_lock(engine: Engine, service: str) -> AbstractContextManager[Callable[[], bool]]:
+    """The lock that a service's relay holds; yields a call that tries to take it."""
+    return _advisory_lock(engine, f"{service}.relay")
 
 
 @contextmanager
-def _advisory_lock(engine: Engine, name: str) -> Iterator[Any]:
+def _advisory_lock(engine: Engine, name: str) -> Iterator[Callable[[], bool]]:
     """Yields a call that tries to take the lock; a connection of its own holds it until it is closed."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -30,10 +30,14 @@ class WakeUp:
         self._grew.set()
         self._grew = asyncio.Event()
 
-    async def wait(self) -> None:
-        """Until the table grew, or the poll interval is over."""
+    def bell(self) -> asyncio.Event:
+        """What rings next. Take it before a look, and wait for it after: nothing between is missed."""
+        return self._grew
+
+    async def wait(self, bell: asyncio.Event | None = None) -> None:
+        """Until the table grew (since `bell` was taken), or the poll interval is over."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._grew.wait(), POLL_SECONDS)
+            await asyncio.wait_for((bell or self._grew).wait(), POLL_SECONDS)
 
     async def run(self) -> None:
         """Listens for ever; a lost connection is made again, the poll goes on meanwhile."""

@@ -36,8 +36,8 @@ class Readers:
 
     Attributes:
         topics: by consumer (the name of its position rows): the topics that it reads.
-        followers: consumers of the own event table: projections, and what acts on own facts.
-        lag: what further read models lack, in facts.
+        followers: consumers of the own event table that act on its facts.
+        lag: how many facts the slowest read model lacks.
     """
 
     topics: Mapping[str, Sequence[str]]

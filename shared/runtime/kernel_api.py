@@ -41,6 +41,7 @@ def _add_keys(router: APIRouter, context: "Context") -> None:
             "uscc": row.uscc,
             "kind": row.kind,
             "valid_from": row.valid_from.isoformat(),
+            "valid_until": row.valid_until.isoformat() if row.valid_until else None,
         }
 
 

@@ -16,6 +16,8 @@ from shared.intake.work import ParkingDue
 from shared.messaging.relay import StoreBehindKafka
 from shared.policy.book import PolicyBook
 from shared.policy.refusals import PolicyPackageError
+from shared.runtime.projections import projection_task
+from shared.runtime.recover import recover
 from shared.runtime.service import ROLES, Parts, run
 from shared.runtime.settings import ServiceSettings, SettingsMissing, read_settings
 from shared.telemetry.logs import log_to_stdout
@@ -26,7 +28,7 @@ OK, USAGE, FAULT, STORE_BEHIND = 0, 2, 1, 4
 log = logging.getLogger(__name__)
 
 Task = Callable[[str, ServiceSettings, Parts, Sequence[str]], int]
-TASKS: dict[str, Task] = {}
+TASKS: dict[str, Task] = {"projection": projection_task, "recover": recover}
 """What an operator runs beside the service, on the same database: `python -m services.<service> <task>`."""
 
 

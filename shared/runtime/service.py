@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +26,8 @@ from shared.eventstore.businessdate import business_day_reads
 from shared.eventstore.changes import Effect
 from shared.eventstore.desk import Effects
 from shared.eventstore.execute import Executor
-from shared.eventstore.projection import Projection
-from shared.eventstore.projector import Projector, projection_consumer
+from shared.eventstore.projection import Projection, Source
+from shared.eventstore.projector import OwnFacts, Projector
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.eventstore.store import StoreError
 from shared.intake.evidence import SealedIntake
@@ -36,7 +37,8 @@ from shared.intake.work import ParkingDue
 from shared.intake.worker import IntakeWorker, ParkingLot
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Decide
-from shared.messaging.foreign import ForeignFacts, Policies
+from shared.messaging.foreign import ForeignFacts, Policies, Reaction
+from shared.messaging.groups import Groups
 from shared.messaging.receipts import ReceiptSender
 from shared.messaging.relay import Relay
 from shared.messaging.topics import facts_topic, intake_topic
@@ -44,6 +46,8 @@ from shared.messaging.wakeup import WakeUp
 from shared.runtime.drain import Drain, Readers
 from shared.runtime.kernel_api import kernel_router
 from shared.runtime.migrate import migrate
+from shared.runtime.parked_api import parked_router
+from shared.runtime.reconcile_api import reconcile_router
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.web import application
 from shared.vault.database import make_engine as make_vault_engine
@@ -65,15 +69,18 @@ class Parts:
     Attributes:
         effects: what follows from its own facts, besides receipts.
         policies: by source service, by foreign fact: what follows from it.
+        reactions: by the name of a foreign fact: what it makes the service decide itself.
         handlers: how it decides submissions; None for a service without intake.
         parking_due: how long a submission may wait; from the policy.
         projections: its read models.
+        projected_from: where their facts come from, of service and store; its own event table if not told otherwise.
         routers: its HTTP routes.
         loops: further loops of the worker role, by name.
         consumers: further batch consumers: (group, topics, worker).
         followers: consumers of its own event table besides its projections, for the drain state.
-        lag: tells what further read models lack, for the drain state.
         migrations: its Alembic folder.
+        compare: what else must fit what is published, before any role starts. Raises: StoreBehindKafka.
+        recover: puts back what else follows from published things, once its facts are; tells what it did.
     """
 
     effects: Effects
@@ -86,7 +93,10 @@ class Parts:
     loops: Callable[[Context], Mapping[str, Loop]] = lambda _context: {}
     consumers: Callable[[Context], Sequence[tuple[str, Sequence[str], Decide]]] = lambda _context: ()
     followers: Sequence[str] = ()
-    lag: Callable[[Context], Callable[[], int]] = lambda _context: lambda: 0
+    projected_from: Callable[[str, SqlStore], Source] = OwnFacts
+    reactions: Mapping[str, Reaction] = field(default_factory=dict)
+    compare: Callable[[Context], Coroutine[Any, Any, None]] | None = None
+    recover: Callable[[Context, Callable[[str], None]], Awaitable[Mapping[str, Any]]] | None = None
 
 
 @dataclass(slots=True)
@@ -98,11 +108,13 @@ class Context:
     engine: Engine
     store: SqlStore
     executor: Executor
+    effects: Effects
     kafka: KafkaAccess
     vault: Vault
     authenticate: Authenticate
     wakeup: WakeUp
     relay: Relay
+    foreign: ForeignFacts | None = None
     consumers: list[BatchConsumer] = field(default_factory=list)
 
 
@@ -123,6 +135,7 @@ def build(service: str, settings: ServiceSettings, parts: Parts) -> Context:
         engine=engine,
         store=store,
         executor=Executor(service, store, effects, always=business_day_reads()),
+        effects=effects,
         kafka=kafka,
         vault=Vault(make_vault_engine(settings.vault_url), read_key_file(settings.master_key_file)),
         authenticate=authenticator(settings.issuer_jwks_file),
@@ -140,6 +153,9 @@ async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequ
         loop.add_signal_handler(number, stop.set)
     # Before any role may append: a database that was put back would use its positions twice.
     await _kept_up("comparison with Kafka", context.relay.compare_with_kafka)
+    if parts.compare is not None:
+        await _kept_up("comparison with what is published", partial(parts.compare, context))
+    context.foreign = _foreign(context, parts)
     further = [Further(*each) for each in parts.consumers(context)]
     drain = Drain(service, context.engine, context.kafka, _readers(context, parts, further))
     loops = _loops(context, parts, roles, drain)
@@ -172,13 +188,26 @@ def _readers(context: Context, parts: Parts, further: Sequence[Further]) -> Read
         topics[f"{service}.intake"] = [intake_topic(service)]
     if sources := _sources(parts, service):
         topics[f"{service}.policies"] = [facts_topic(source) for source in sorted(sources)]
-    followers = [projection_consumer(service, projection) for projection in parts.projections]
-    return Readers(topics, [*followers, *parts.followers], parts.lag(context))
+    projector = _projector(context, parts)
+    return Readers(topics, parts.followers, lambda: max(projector.behind().values(), default=0))
+
+
+def groups(context: Context, parts: Parts) -> Groups:
+    """The consumer groups of the service, with their topics."""
+    return _readers(context, parts, [Further(*each) for each in parts.consumers(context)]).topics
 
 
 def _sources(parts: Parts, service: str) -> set[str]:
     """The services whose facts it follows: every other service follows enrolment's business day."""
     return set(parts.policies) | ({"enrolment"} - {service})
+
+
+def _foreign(context: Context, parts: Parts) -> ForeignFacts | None:
+    """What takes in other services' facts: in the worker role new ones, in the api role what was parked."""
+    if not _sources(parts, context.service):
+        return None
+    reactions = {**parts.reactions, **({} if context.service == "enrolment" else {OPENED: adopt})}
+    return ForeignFacts(f"{context.service}.policies", context.executor, parts.policies, reactions)
 
 
 def _loops(context: Context, parts: Parts, roles: Sequence[str], drain: Drain) -> dict[str, Loop]:
@@ -187,8 +216,7 @@ def _loops(context: Context, parts: Parts, roles: Sequence[str], drain: Drain) -
         receipts = ReceiptSender(context.service, context.engine, context.kafka, context.wakeup)
         loops |= {"relay": context.relay.run, "receipts": receipts.run}
     if "projector" in roles and parts.projections:
-        projector = Projector(context.service, context.store, context.engine, parts.projections)
-        loops["projector"] = _projector_loop(projector, context.wakeup)
+        loops["projector"] = _projector_loop(_projector(context, parts), context.wakeup)
     if "api" in roles:
         loops["api"] = _api_loop(context, parts, drain, roles)
     return loops
@@ -203,11 +231,10 @@ def _worker_loops(context: Context, parts: Parts, further: Sequence[Further]) ->
         intake = IntakeWorker(context.executor, parts.handlers, sealed, parts.parking_due)
         consumers.append(BatchConsumer(f"{service}.intake", [intake_topic(service)], intake))
         loops["parking"] = ParkingLot(context.engine, intake, context.wakeup).run
-    if sources := _sources(parts, service):
-        reactions = {} if service == "enrolment" else {OPENED: adopt}
-        foreign = ForeignFacts(f"{service}.policies", context.executor, parts.policies, reactions)
-        topics = [facts_topic(source) for source in sorted(sources)]
-        consumers.append(BatchConsumer(f"{service}.policies", topics, foreign))
+    if context.foreign is not None:
+        topics = [facts_topic(source) for source in sorted(_sources(parts, service))]
+        consumers.append(BatchConsumer(f"{service}.policies", topics, context.foreign))
+        loops["parked facts"] = partial(context.foreign.run_parked, context.engine, context.wakeup)
     context.consumers = consumers
     loops["consumers"] = _consumer_loop(context, consumers)
     return loops
@@ -225,6 +252,11 @@ def _consumer_loop(context: Context, consumers: Sequence[BatchConsumer]) -> Loop
     return consume
 
 
+def _projector(context: Context, parts: Parts) -> Projector:
+    source = parts.projected_from(context.service, context.store)
+    return Projector(context.engine, source, parts.projections)
+
+
 def _projector_loop(projector: Projector, wakeup: WakeUp) -> Loop:
     async def project() -> None:
         while True:
@@ -239,17 +271,23 @@ def _api_loop(context: Context, parts: Parts, drain: Drain, roles: Sequence[str]
         state = await asyncio.to_thread(_database_state, context.engine)
         if "worker" in roles:
             state["assigned"] = bool(context.consumers) and all(each.assigned() for each in context.consumers)
-        state["stopped"] = {str(at): why for each in context.consumers for at, why in each.stopped.items()}
+        state["stopped"] = _stopped(context)
         return {"ready": state["database"] and state.get("assigned", True), **state}
 
     async def drained(seconds: float) -> dict[str, Any]:
-        state = await drain.wait(seconds)
-        stopped = {str(at): why for each in context.consumers for at, why in each.stopped.items()}
-        return {**state, "stopped": stopped}
+        return {**await drain.wait(seconds), "stopped": _stopped(context)}
 
     async def serve() -> None:
         app = application(
-            context.service, [kernel_router(context), *parts.routers(context)], ready=ready, drained=drained
+            context.service,
+            [
+                kernel_router(context),
+                parked_router(context),
+                reconcile_router(context),
+                *parts.routers(context),
+            ],
+            ready=ready,
+            drained=drained,
         )
         config = uvicorn.Config(
             app,
@@ -264,6 +302,15 @@ def _api_loop(context: Context, parts: Parts, drain: Drain, roles: Sequence[str]
         await server.serve()
 
     return serve
+
+
+def _stopped(context: Context) -> dict[str, str]:
+    """Partitions that stopped, "<group> <topic>/<partition>", with why."""
+    return {
+        f"{each.group} {at.topic}/{at.partition}": why
+        for each in context.consumers
+        for at, why in each.stopped.items()
+    }
 
 
 def _no_signals() -> contextlib.nullcontext[None]:

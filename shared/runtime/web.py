@@ -8,19 +8,22 @@ from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError
+from starlette.exceptions import HTTPException
 
 from shared.access.answers import problem, status_of
 from shared.eventstore.businessdate import NoBusinessDayYet
 from shared.eventstore.execute import WorkFailed
 from shared.eventstore.store import StoreError
 from shared.refusal import Refusal
+from shared.runtime.bounds import UNREADABLE, bounded
+from shared.runtime.openapi import document
 from shared.vault.errors import VaultUnavailable
 
 log = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 1_048_576
-INVALID, CONFLICT, LENGTH_REQUIRED, TOO_LARGE, FAULT, UNAVAILABLE = 422, 409, 411, 413, 500, 503
+INVALID, CONFLICT, FAULT, UNAVAILABLE = 422, 409, 500, 503
+_BY_THE_FRAMEWORK = {404: "request.unknown_path", 405: "request.method_not_allowed"}
 
 State = dict[str, Any]
 
@@ -43,25 +46,26 @@ def application(
     app = FastAPI(title=f"Zeren {title}", version="1", docs_url=None, redoc_url=None)
     for router in routers:
         app.include_router(router)
-    app.middleware("http")(_bounded)
+    app.middleware("http")(bounded)
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StoreError)(_unavailable)
     for outage in (VaultUnavailable, KafkaError, DBAPIError):
         app.exception_handler(outage)(_unavailable)
-    app.exception_handler(WorkFailed)(_failed)
+    for fault in (WorkFailed, DataError, ProgrammingError, Exception):
+        app.exception_handler(fault)(_failed)
+    app.exception_handler(HTTPException)(_not_taken)
     _add_health(app, ready, drained)
+    document(app)
     return app
 
 
-async def _bounded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuses a body over the bound before it is read; one of unknown length is not read either."""
-    if "transfer-encoding" in request.headers:
-        return JSONResponse(problem("request.length_missing"), LENGTH_REQUIRED)
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-        return JSONResponse(problem("request.too_large"), TOO_LARGE)
-    return await call(request)
+async def _not_taken(_request: Request, error: Exception) -> JSONResponse:
+    """What the framework refuses by itself: no such path or method, a body that is none."""
+    assert isinstance(error, HTTPException)
+    code = _BY_THE_FRAMEWORK.get(error.status_code, "request.unreadable")
+    status = error.status_code if error.status_code in _BY_THE_FRAMEWORK else UNREADABLE
+    return JSONResponse(problem(code), status, headers=error.headers)
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -70,11 +74,11 @@ async def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Where the first fault is; a superfluous field is told by what it stands in, for its name is the sender's."""
     assert isinstance(error, RequestValidationError)
-    place = error.errors()[0].get("loc", ())
-    return JSONResponse(
-        problem("submission.invalid_field", ".".join(str(part) for part in place[1:])), INVALID
-    )
+    first = error.errors()[0]
+    place = first["loc"][1:-1] if first["type"] == "extra_forbidden" else first["loc"][1:]
+    return JSONResponse(problem("submission.invalid_field", ".".join(str(part) for part in place)), INVALID)
 
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:

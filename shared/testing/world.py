@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -17,16 +17,16 @@ from shared.contracts.fact import PROVINCE, Circumstances, Envelope, Fact, decod
 from shared.contracts.intake import BusinessDayAdopted, Origin, Reason
 from shared.contracts.submission import Submission
 from shared.eventstore.businessdate import STREAM, MoveDay, business_date, business_day, business_day_reads
-from shared.eventstore.changes import Effect, KnowFact, Park, Reads
+from shared.eventstore.changes import Park, Reads
 from shared.eventstore.desk import Draft, Effects
 from shared.eventstore.execute import Executor
 from shared.eventstore.memory import MemoryStore
 from shared.identity import receipt_id
 from shared.intake.handling import Handlers, Outcome, Parked, Rejected, ResolvedPerson, Submitted
+from shared.messaging.foreign import Policies, learn
 from shared.refusal import Refusal
 
 ONE_DAY = timedelta(days=1)
-Policies = Mapping[type[Fact], Callable[[Envelope[Any]], Sequence[Effect]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +181,7 @@ class ServiceWorld:
         encoded = encode(source, fact, stream=stream, version=next(self._numbers), given=given, now=self._now)
 
         def take(draft: Draft) -> None:
-            draft.stage(KnowFact(encoded.type, encoded.stream, encoded.version, encoded.state))
-            for effect in policies[type(fact)](decode(encoded.state)):
-                draft.stage(effect)
+            learn(draft, decode(encoded.state), encoded.state, policies[type(fact)])
 
         self.run(take)
 

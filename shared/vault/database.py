@@ -59,6 +59,16 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         raise _without_values(error) from None
 
 
+@contextmanager
+def autocommit(engine: Engine) -> Iterator[Connection]:
+    """A connection outside any transaction, for what can't run inside one. Raises: see `transaction`."""
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise _without_values(error) from None
+
+
 def _without_values(error: SQLAlchemyError) -> VaultError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     kind, state = type(cause).__name__, getattr(cause, "sqlstate", None)

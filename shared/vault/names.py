@@ -11,12 +11,16 @@ from sqlalchemy import select
 from shared.vault.database import among
 from shared.vault.errors import KeyGone
 from shared.vault.persons import NAME, NATIONAL_ID
-from shared.vault.tables import sealed_values
+from shared.vault.tables import persons, sealed_values
 from shared.vault.vault import Vault
 
 _VALUES = select(sealed_values.c.person_id, sealed_values.c.field, sealed_values.c.sealed).where(
     among(sealed_values.c.person_id, "persons"),
     sealed_values.c.field.in_((NAME, NATIONAL_ID)),
+)
+
+_ERASED = select(persons.c.person_id).where(
+    among(persons.c.person_id, "persons"), persons.c.erased_at.is_not(None)
 )
 
 
@@ -66,6 +70,16 @@ class PersonNames:
             person: PersonName(found.get(NAME, ""), found.get(NATIONAL_ID, ""))
             for person, found in values.items()
         }
+
+    def erased(self, person_ids: Collection[str]) -> set[str]:
+        """Those of them who were erased, though they may have enrolled anew since. Needs `vault_audit`'s grants.
+
+        Raises: VaultUnavailable, VaultForbidden, VaultFault.
+        """
+        if not person_ids:
+            return set()
+        with self._vault.begin() as connection:
+            return set(connection.execute(_ERASED, {"persons": list(person_ids)}).scalars())
 
 
 def mask_id(number: str) -> str:

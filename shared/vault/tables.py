@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -114,6 +115,21 @@ payee_accounts = Table(
     UniqueConstraint("owner_kind", "owner", "number_index"),
     CheckConstraint("owner_kind IN ('PERSON', 'INSTITUTION')", name="payee_accounts_owner_kind"),
     comment="Accounts that money goes to; number, holder and bank are sealed together, null once erased.",
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("person_id", Id, ForeignKey(persons.c.person_id), nullable=False),
+    Column("order_no", Integer, nullable=False),
+    Column("data_keys", Integer, nullable=False),
+    Column("values", Integer, nullable=False),
+    Column("commitments", Integer, nullable=False),
+    Column("submissions", Integer, nullable=False),
+    Column("accounts", Integer, nullable=False),
+    Column("erased_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("person_id", "order_no"),
+    comment="What each order deleted, as counts: the same order again deletes nothing and gets what stands here.",
 )
 
 directory = Table(

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, Engine, select
 
-from shared.vault.database import among, insert_new, transaction
+from shared.vault.database import among, autocommit, insert_new, transaction
 from shared.vault.sealing import BlindIndex, SealingKey, new_key
 from shared.vault.tables import data_keys, service_keys
 from shared.vault.wrapping import KeyWrapper, WrappedKey
@@ -36,6 +36,10 @@ class Vault:
     def begin(self) -> AbstractContextManager[Connection]:
         """One transaction; see `transaction` for its errors."""
         return transaction(self._engine)
+
+    def maintenance(self) -> AbstractContextManager[Connection]:
+        """A connection outside any transaction; see `autocommit`."""
+        return autocommit(self._engine)
 
     def blind_index(self, purpose: str) -> BlindIndex:
         """The index of a purpose; its secret is drawn at the vault's first use."""

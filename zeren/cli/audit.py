@@ -8,6 +8,7 @@ import click
 
 from shared.money import yuan
 from zeren.cli.output import console, json_option, print_json, print_table
+from zeren.cli.reconcile import reconcile
 from zeren.cli.states import local, state_option
 from zeren.stack.client import Local
 
@@ -32,7 +33,10 @@ reason_option = click.option(
 
 @click.group()
 def audit() -> None:
-    """重放与责任链 / Replay and responsibility."""
+    """重放、责任链与对账 / Replay, responsibility and reconciliation."""
+
+
+audit.add_command(reconcile)
 
 
 @audit.command("replay")

@@ -34,11 +34,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "submit": ("zeren.cli.documents", "签名并报送 / sign and send the documents of a file"),
     "token": ("zeren.cli.people", "领取令牌 / a bearer token for a handler or a person"),
     "worklist": ("zeren.cli.people", "经办人员待办 / what waits for a handler"),
+    "person": ("zeren.cli.people", "删除一人的个人信息 / erase a person's data"),
     "claim": ("zeren.cli.claim", "补贴申领 / claims"),
     "audit": ("zeren.cli.audit", "重放与责任链 / replay a claim, and who is responsible"),
     "targets": ("zeren.cli.audit", "各地区目标任务进度 / each region against its target"),
     "ledger": ("zeren.cli.ledger", "在本机重算并核验账本 / recompute and verify the ledger here"),
+    "parked": (
+        "zeren.cli.parked",
+        "暂存的事实与报送：查看、重试、放弃 / what is parked: list, show, retry, discard",
+    ),
+    "resume": ("zeren.cli.parked", "让已停止的分区继续 / have stopped partitions read again"),
     "policy": ("zeren.cli.policy", "政策包 / policy packages"),
+    "projection": ("zeren.cli.projection", "读模型：状态、重建、核验 / read models: status, rebuild, verify"),
     "day": ("zeren.cli.day", "业务日期 / the business date"),
 }
 """By name, the module that has a command of that name, and what `zeren --help` says of it."""

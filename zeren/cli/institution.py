@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -16,6 +18,8 @@ from zeren.institution.client import Mailbox, Publisher, kept_receipts
 from zeren.institution.profile import Profile, profile_path, read_profile, read_profiles
 from zeren.institution.receipts import Receipt, distinct
 from zeren.institution.records import Record, read_records, reason_line
+from zeren.stack.client import Local
+from zeren.stack.local import SERVICES
 from zeren.stack.state import StateFolder
 from zeren.stack.whole import institutions_folder
 
@@ -27,6 +31,54 @@ def institution() -> None:
 
 institution.add_command(register)
 institution.add_command(key)
+
+
+REVOCATIONS = ("COMPROMISED", "LOST", "SUPERSEDED", "CLOSED")
+ADOPTION_SECONDS, POLL_SECONDS = 60.0, 0.1
+
+
+@institution.command("revoke-key")
+@click.option("--uscc", required=True, help="机构代码 / USCC")
+@click.option("--key-id", required=True, help="密钥编号 / its id")
+@click.option("--reason", type=click.Choice(REVOCATIONS), required=True, help="撤销原因 / why")
+@click.option(
+    "--valid-until",
+    metavar="TIME",
+    help="失效时间，RFC 3339 带时区（默认：现在） / its end, with an offset (default: now)",
+)
+@state_option
+@json_option
+def revoke_key(
+    *, uscc: str, key_id: str, reason: str, valid_until: str | None, state_name: str | None, as_json: bool
+) -> None:
+    """撤销签名密钥；各服务采纳后结束 / Revoke a signing key; ends when every service has taken it in.
+
+    What the broker logged before its end stays good; whatever comes later goes to quarantine.
+    """
+    body = {"reason": reason, "valid_until": valid_until}
+    with Local(running_state(state_name)) as stack:
+        path = f"/institutions/{uscc}/keys/{key_id}/revocation"
+        told = stack.post("enrolment", path, body, bearer=stack.as_duty("REGISTRAR"))
+        end = datetime.fromisoformat(told["valid_until"])
+        deadline = time.monotonic() + ADOPTION_SECONDS
+        waiting = [service for service in SERVICES if not _ended(stack, service, key_id, end)]
+        while waiting:
+            if time.monotonic() > deadline:
+                named = "、".join(waiting)
+                fail(
+                    3, f"已撤销，但 {named} 尚未采纳 / revoked, but not taken in yet by {', '.join(waiting)}"
+                )
+            time.sleep(POLL_SECONDS)
+            waiting = [service for service in waiting if not _ended(stack, service, key_id, end)]
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(f"{key_id} 自 {end.isoformat()} 起失效 / is not valid from then on")
+
+
+def _ended(stack: Local, service: str, key_id: str, end: datetime) -> bool:
+    found = stack.get(service, f"/keys/{key_id}")["valid_until"]
+    return found is not None and datetime.fromisoformat(found) <= end
 
 
 @institution.command("publish")

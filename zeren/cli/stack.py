@@ -16,11 +16,13 @@ import click
 
 from zeren.cli.output import fail, json_option, print_json, print_table, timed_progress
 from zeren.cli.states import DEFAULT, NOT_RUNNING, chosen_name, known, start_command, state_option
+from zeren.demo.dataset import first_day_of_the_demo
 from zeren.stack import doctor as examination
 from zeren.stack import local as servers
 from zeren.stack import whole
 from zeren.stack.client import ISSUER, Local, ServiceRefused, ServiceUnreachable
 from zeren.stack.days import business_date, open_days, today
+from zeren.stack.kafka import CLUSTER_SIZES, settle_broker_count
 from zeren.stack.state import StateFolder
 from zeren.stack.supervisor import Progress, Supervisor
 
@@ -52,12 +54,27 @@ name_option = click.option(
 @click.option(
     "--first-day",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="新状态的首个业务日期（默认今天） / a fresh stack's first business day (default: today)",
+    help="新状态的首个业务日期（默认今天；演示为其首日） / a fresh stack's first business day "
+    "(default: today; a demo's own first)",
 )
-def up(state_name: str, *, foreground: bool, bank_fail_every: int, first_day: datetime | None) -> None:
+@click.option(
+    "--brokers",
+    type=click.Choice([str(one) for one in CLUSTER_SIZES]),
+    help="新状态的 Kafka broker 数，之后不变（默认 1） / a fresh stack's Kafka brokers, for good (default: 1)",
+)
+def up(
+    state_name: str,
+    *,
+    foreground: bool,
+    bank_fail_every: int,
+    first_day: datetime | None,
+    brokers: str | None,
+) -> None:
     """启动全套服务；数据保留 / Start the whole stack; it keeps its data, and what runs is left alone."""
     progress, state = timed_progress(), StateFolder.named(state_name)
-    opened = first_day.date() if first_day else today()
+    with state.locked():
+        settle_broker_count(state, int(brokers) if brokers else None)
+    opened = first_day.date() if first_day else first_day_of_the_demo(state) or today()
     if not foreground:
         whole.start_interruptibly(state, progress=progress, bank_fail_every=bank_fail_every)
         _welcome(state, opened, progress)

@@ -10,8 +10,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from zeren.generator.generate import generate
 from zeren.institution.onboarding import Organisation, read_organisations
 from zeren.institution.records import Record, read_records
+from zeren.stack.errors import StackError
+from zeren.stack.paths import state_root
+from zeren.stack.state import StateFolder
+
+FOLDER = "dataset"
+"""Where the demo's generated run lies in its state folder."""
+
+
+class NothingToGoOnWith(StackError):
+    """No demo was interrupted there, or one of other trainees or another seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +62,13 @@ class Dataset:
     """Everything but the truth, which is read when all is over.
 
     Attributes:
+        trainees, seed: what it was generated from.
         refusing: by certificate.
     """
 
     folder: Path
+    trainees: int
+    seed: int
     days: list[Day]
     organisations: list[Organisation]
     records: list[Record]
@@ -94,6 +108,8 @@ def read_dataset(folder: Path) -> Dataset:
     manifest = _read(folder / "manifest.json")
     return Dataset(
         folder=folder,
+        trainees=manifest["trainees"],
+        seed=manifest["seed"],
         days=[Day(date.fromisoformat(row["date"]), tuple(row["steps"])) for row in manifest["days"]],
         organisations=read_organisations(folder / "organisations.jsonl"),
         records=read_records(folder / "records.jsonl"),
@@ -113,6 +129,45 @@ def read_dataset(folder: Path) -> Dataset:
             for row in _lines(folder / "decisions.jsonl")
         },
     )
+
+
+def generated_dataset(state: StateFolder, *, trainees: int, seed: int) -> Dataset:
+    """A new run. Its folder gets its name when it is whole: an interrupted demo has all of it or none."""
+    draft, whole = state.path / f"{FOLDER}.part", state.path / FOLDER
+    generate(draft, trainees=trainees, seed=seed)
+    draft.rename(whole)
+    return read_dataset(whole)
+
+
+def dataset_to_go_on_with(state_name: str, *, trainees: int | None, seed: int | None) -> Path:
+    """The folder of an interrupted demo's run. What isn't given isn't asked for.
+
+    Raises:
+        NothingToGoOnWith
+    """
+    folder = state_root() / state_name / FOLDER
+    if not folder.exists():
+        raise NothingToGoOnWith(
+            f"{state_name} 没有可以继续的演示数据；请运行 zeren demo --state {state_name} 从头开始",
+            f"{state_name} has no demo's dataset to go on with; start afresh: zeren demo --state {state_name}",
+        )
+    found = _read(folder / "manifest.json")
+    for name, wanted in (("trainees", trainees), ("seed", seed)):
+        if wanted not in (None, found[name]):
+            raise NothingToGoOnWith(
+                f"{state_name} 中演示的 {name} 是 {found[name]}，不是 {wanted}；请去掉 --{name}，或不加 --resume",
+                f"the demo in {state_name} has {name} {found[name]}, not {wanted}; leave --{name} out, or start "
+                "afresh without --resume",
+            )
+    return folder
+
+
+def first_day_of_the_demo(state: StateFolder) -> date | None:
+    """The first business day of the demo in a state folder; None where there is none."""
+    try:
+        return date.fromisoformat(_read(state.path / FOLDER / "manifest.json")["first_day"])
+    except FileNotFoundError:
+        return None
 
 
 def record_digest(record: Record) -> str:

@@ -24,7 +24,7 @@ PAGE = 100
 AT_ONCE = 300
 """Claims of one decision or batch, at most."""
 ROUNDS = 5
-BANK_SECONDS = 60.0
+BANK_SECONDS = 180.0
 POLL_SECONDS = 0.02
 
 

@@ -1,4 +1,4 @@
-"""The institutions, as a process of their own: `python -m zeren.demo.institutions PROFILES RECORDS`.
+"""The institutions, as a process of their own: `python -m zeren.demo.institutions PROFILES RECORDS [SENT]`.
 
 It sends their records under their own principals and collects their receipts; nothing else of the stack is known
 to it. Asked by JSON lines on standard input, it answers each with one on standard output:
@@ -7,12 +7,16 @@ to it. Asked by JSON lines on standard input, it answers each with one on standa
 {"publish": {"day": …, "phase": …}}        {"sent": n}        sends the records of a phase, acknowledged by Kafka
 {"receipts": FILE}                         {"receipts": n}    writes what every institution has received
 
+Into the file SENT goes a JSON line for each record that Kafka has acknowledged, as soon as it has: service, partition,
+offset, and the SHA-256 of the value.
+
 It answers {"error": …} where Kafka does not let it, and ends with its standard input.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
@@ -21,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zeren.institution.client import KafkaUnreachable, Publisher, kept_receipts
+from zeren.institution.client import Acknowledged, KafkaUnreachable, Publisher, kept_receipts
 from zeren.institution.profile import ProfileUnusable, read_profiles
 from zeren.institution.records import Record, read_records
 
@@ -29,10 +33,10 @@ from zeren.institution.records import Record, read_records
 class Institutions:
     """All of them, each with its own profile."""
 
-    def __init__(self, profiles: Path, records: Sequence[Record]) -> None:
+    def __init__(self, profiles: Path, records: Sequence[Record], sent: Acknowledged | None = None) -> None:
         self._profiles = read_profiles(profiles)
         self._records = records
-        self.publisher = Publisher(self._profiles)
+        self.publisher = Publisher(self._profiles, acknowledged=sent)
 
     async def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Does what is asked."""
@@ -56,12 +60,24 @@ class Institutions:
         return len(receipts)
 
 
-async def serve(profiles: Path, records_file: Path) -> None:
+def noting(file: Path) -> Acknowledged:
+    """Writes each acknowledgement down at once: what a killed process had been told is known."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def note(record: Record, partition: int, offset: int) -> None:
+        digest = hashlib.sha256(record.value).hexdigest()
+        row = {"service": record.service, "partition": partition, "offset": offset, "digest": digest}
+        os.write(descriptor, json.dumps(row).encode() + b"\n")
+
+    return note
+
+
+async def serve(profiles: Path, records_file: Path, sent: Acknowledged | None = None) -> None:
     """Answers until standard input ends. The profiles are read at the first request: they are written meanwhile."""
     institutions: Institutions | None = None
     while line := await asyncio.to_thread(sys.stdin.readline):
         try:
-            institutions = institutions or Institutions(profiles, read_records(records_file))
+            institutions = institutions or Institutions(profiles, read_records(records_file), sent)
             answer = await institutions.answer(json.loads(line))
         except (KafkaUnreachable, ProfileUnusable) as error:
             answer = {"error": str(error)}
@@ -73,4 +89,4 @@ async def serve(profiles: Path, records_file: Path) -> None:
 
 if __name__ == "__main__":
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    asyncio.run(serve(Path(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(serve(Path(sys.argv[1]), Path(sys.argv[2]), *(noting(Path(file)) for file in sys.argv[3:])))

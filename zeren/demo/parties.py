@@ -29,6 +29,11 @@ class Parties:
         self._process = process
         self._log = log
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def connect(self, usccs: Sequence[str]) -> None:
         """Opens the connections of these institutions. Raises: ProcessFailed."""
         self._ask({"connect": list(usccs)})
@@ -61,14 +66,17 @@ class Parties:
 
 
 @contextmanager
-def institutions_process(state: StateFolder, profiles: Path, records: Path) -> Iterator[Parties]:
-    """The process, for as long as the body runs. A later demo finds and stops what a killed one left of it."""
+def institutions_process(state: StateFolder, profiles: Path, records: Path, *sent: Path) -> Iterator[Parties]:
+    """The process, for as long as the body runs. A later demo finds and stops what a killed one left of it.
+
+    `sent` is a file for what Kafka has acknowledged.
+    """
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     log = state.log(NAME)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            (sys.executable, "-m", "zeren.demo.institutions", str(profiles), str(records)),
+            (sys.executable, "-m", "zeren.demo.institutions", str(profiles), str(records), *map(str, sent)),
             env={**inherited, MARK_STATE: state.id, MARK_PROCESS: NAME},
             cwd=CHECKOUT,
             stdin=subprocess.PIPE,

@@ -14,6 +14,8 @@ AT_ONCE = 8
 def claim_as_people(local: Local, claims: Sequence[PersonClaim]) -> list[str]:
     """Files these claims, several people at once; answers the code of every refusal.
 
+    Each has an Idempotency-Key of its own: filed again, a claim gets the answer that it got.
+
     Raises:
         ServiceUnreachable
     """
@@ -29,8 +31,9 @@ def _claim(local: Local, claim: PersonClaim) -> str:
         "certificate_id": claim.certificate_id,
         "account": claim.account,
     }
+    bearer, key = local.person_token(claim.national_id), f"{claim.day}/{claim.phase}/{claim.application_ref}"
     try:
-        local.post("payment", "/claims", body, bearer=local.person_token(claim.national_id))
+        local.post("payment", "/claims", body, bearer=bearer, idempotency_key=key)
     except ServiceRefused as refusal:
         return refusal.code
     return ""

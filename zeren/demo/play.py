@@ -1,4 +1,9 @@
-"""The days of a run, played on a running stack: what institutions, people and handlers do, in order."""
+"""The days of a run, played on a running stack: what institutions, people and handlers do, in order.
+
+It may be played again on the same data, wherever it was interrupted. Registrations and people's claims carry the same
+Idempotency-Keys, submissions the same bytes: each gets the answer that it got. A day is opened only when nothing is
+left of the day before, so that handlers have no work of a day that is past; on the day itself they do what waits.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from zeren.demo.people import claim_as_people
 from zeren.demo.progress import Progress
 from zeren.institution.onboarding import Offices, register_all
 from zeren.stack.client import Local
-from zeren.stack.days import open_days, wait_drained
+from zeren.stack.days import business_date, open_days, wait_drained
 from zeren.stack.local import Servers
 from zeren.stack.whole import institutions_folder
 
@@ -46,16 +51,20 @@ class Play:
         self._progress = progress
 
     def play(self) -> None:
-        """Every day of the run, each opened when nothing of the day before is under way.
+        """Every day of the run, each opened when nothing of the day before is under way, if it isn't open yet.
 
         Raises:
             StackError and the errors of `zeren.institution`: what failed, and what to do.
         """
+        now = business_date(self._local)
         for day in self._dataset.days:
-            with self._progress.part("开日/days"):
-                open_days(self._local, day.date)
+            past = now is not None and day.date < now
+            if not past:
+                with self._progress.part("开日/days"):
+                    open_days(self._local, day.date)
             for step in day.steps:
-                self._step(day.date, step)
+                if not (past and step in STEPS):
+                    self._step(day.date, step)
         with self._progress.part("开日/days"):
             wait_drained(self._local)
 

@@ -1,11 +1,11 @@
-"""`zeren demo`: signed files become paid, ledgered money, on a stack of its own that is always made afresh."""
+"""`zeren demo`: signed files become paid, ledgered money, on a stack of its own, afresh or going on where it was."""
 
 from __future__ import annotations
 
 import json
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from zeren.demo.dataset import Dataset, read_dataset
+from zeren.demo.dataset import Dataset, dataset_to_go_on_with, generated_dataset, read_dataset
 from zeren.demo.ledger import Ledger, verified_ledger
 from zeren.demo.observed import Evidence, observe, shown_claim, unattributed
 from zeren.demo.parties import Parties, institutions_process
@@ -22,7 +22,6 @@ from zeren.demo.play import Play
 from zeren.demo.progress import Progress
 from zeren.demo.telling import Teller
 from zeren.generator.compare import compare
-from zeren.generator.generate import generate
 from zeren.stack.client import Local
 from zeren.stack.days import wait_drained
 from zeren.stack.local import SERVICES, Servers, reset
@@ -30,9 +29,14 @@ from zeren.stack.state import StateFolder
 from zeren.stack.whole import institutions_folder, ledger_vkey, running_stack
 
 STATE = "demo"
+TRAINEES, SEED = 300, 1
 MOST_DIFFERENCES = 40
 PAGE = 200
 REASON = "CASE_REVIEW"
+PATIENCE_SECONDS = 120.0
+"""How long handlers and people wait for a service that does not answer."""
+
+Prepare = Callable[[], Dataset]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +60,10 @@ class Ending:
 
 @click.command()
 @click.option(
-    "--trainees", type=click.IntRange(30), default=300, show_default=True, help="学员人数 / trainees"
+    "--trainees", type=click.IntRange(30), help=f"学员人数，默认 {TRAINEES} / trainees [{TRAINEES}]"
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="随机种子 / seed")
+@click.option("--seed", type=int, help=f"随机种子，默认 {SEED} / seed [{SEED}]")
+@click.option("--resume", is_flag=True, help="保留数据，从中断处继续 / keep the data and go on where it was")
 @click.option("--json", "as_json", is_flag=True, help="只输出一个 JSON 对象 / print one JSON object")
 @click.option(
     "--serve/--no-serve", default=True, help="在终端中运行到 Ctrl-C / in a terminal, serve until Ctrl-C"
@@ -66,38 +71,48 @@ class Ending:
 @click.option(
     "--state", "state_name", default=STATE, show_default=True, help="状态目录名 / state folder's name"
 )
-def demo(*, trainees: int, seed: int, as_json: bool, serve: bool, state_name: str) -> int:
+def demo(
+    *, trainees: int | None, seed: int | None, resume: bool, as_json: bool, serve: bool, state_name: str
+) -> int:
     """演示：从签名文件到已支付、已入账；与独立算出的真值逐项比较 / Signed files become paid, ledgered money.
 
-    每次都从头开始，原有演示数据会被删除 / Always afresh: an earlier demo's data is deleted.
-    退出码 / exit codes: 0 与真值一致 equal to the truth, 1 不一致 different.
-    """
-    return main(trainees=trainees, seed=seed, as_json=as_json, serve=serve, state_name=state_name)
-
-
-def main(*, trainees: int, seed: int, as_json: bool, serve: bool, state_name: str = STATE) -> int:
-    """Runs the demo; 0 where everything equals the truth, else 1.
-
-    Raises:
-        StackError and the errors of `zeren.institution` and `zeren.verify`: what failed, and what to do.
+    从头开始，原有演示数据会被删除 / Afresh: an earlier demo's data is deleted.
+    中断后加 --resume 继续：同样的文件、同样的请求再来一遍，各得原来的答复 / After an interruption --resume goes on:
+    the same files and requests once more, each gets the answer that it got.
+    退出码 / exit codes: 0 与真值一致 equal to the truth, 1 不一致或无法继续 different, or nothing to go on with.
     """
     progress = Progress(partial(click.echo, err=as_json))
-    reset(StateFolder.named(state_name))
+    if resume:
+        folder = dataset_to_go_on_with(state_name, trainees=trainees, seed=seed)
+        prepare: Prepare = partial(read_dataset, folder)
+    else:
+        reset(StateFolder.named(state_name))
+        prepare = partial(
+            generated_dataset,
+            StateFolder.named(state_name),
+            trainees=TRAINEES if trainees is None else trainees,
+            seed=SEED if seed is None else seed,
+        )
     state = StateFolder.named(state_name)
-    progress(f"演示从头开始，数据在 {state.path} / the demo starts afresh; its data is in that folder")
+    how = "演示继续 / the demo goes on" if resume else "演示从头开始 / the demo starts afresh"
+    progress(f"{how}；{state.path}")
+    return _run(state, prepare, progress, as_json=as_json, serve=serve)
+
+
+def _run(state: StateFolder, prepare: Prepare, progress: Progress, *, as_json: bool, serve: bool) -> int:
     with ExitStack() as running:
-        dataset, servers = _start(running, state, progress, trainees=trainees, seed=seed)
+        dataset, servers = _start(running, state, progress, prepare)
         parties = running.enter_context(
             institutions_process(state, institutions_folder(state), dataset.records_file)
         )
-        local = running.enter_context(Local(state))
+        local = running.enter_context(Local(state, patience_seconds=PATIENCE_SECONDS, waiting=progress))
         play = Play(servers, local, dataset, parties, progress)
         play.play()
         with progress.part("核对/compare"):
             ending = _end(local, dataset, parties, play.people_refused)
         serving = serve and not as_json and sys.stdout.isatty()
         if not as_json:
-            _tell(ending, progress, state_name, serving=serving)
+            _tell(ending, progress, state.path.name, serving=serving)
         for difference in _shown(ending.differences):
             click.echo(f"  {difference}", err=as_json)
         if serving:
@@ -110,19 +125,19 @@ def main(*, trainees: int, seed: int, as_json: bool, serve: bool, state_name: st
 
 
 def _start(
-    running: ExitStack, state: StateFolder, progress: Progress, *, trainees: int, seed: int
+    running: ExitStack, state: StateFolder, progress: Progress, prepare: Prepare
 ) -> tuple[Dataset, Servers]:
-    """Generates the run while the servers start."""
-    folder = state.path / "dataset"
+    """Gets the dataset while the servers start."""
     with ThreadPoolExecutor(1) as pool, progress.part("启动/start"):
-        generating = pool.submit(generate, folder, trainees=trainees, seed=seed)
+        preparing = pool.submit(prepare)
         servers = running.enter_context(running_stack(state, progress=progress))
-        summary = generating.result()
+        dataset = preparing.result()
+    organisations, records = len(dataset.organisations), len(dataset.records)
     progress(
-        f"{summary.organisations} 家机构、{summary.trainees} 名学员、{summary.records} 份签名文件 / "
-        f"{summary.organisations} organisations, {summary.trainees} trainees, {summary.records} signed files"
+        f"{organisations} 家机构、{dataset.trainees} 名学员、{records} 份签名文件 / "
+        f"{organisations} organisations, {dataset.trainees} trainees, {records} signed files"
     )
-    return read_dataset(folder), servers
+    return dataset, servers
 
 
 def _end(local: Local, dataset: Dataset, parties: Parties, people_refused: list[str]) -> Ending:

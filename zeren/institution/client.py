@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -18,11 +20,18 @@ REQUEST_MS = 30_000
 WAIT_MS = 300
 """How long the broker holds a look for receipts open while none comes; a closing reader waits as long."""
 CONNECTING_AT_ONCE = 12
+CLOSE_SECONDS = 10.0
+PATIENCE_SECONDS = 120.0
+"""How long Kafka may stay away before a sender gives up, counted from its last acknowledgement."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
 MAX_IN_MEMORY = 1_000
 """Records sent and not acknowledged yet."""
 
 Sent = Callable[[int, int], None]
 """Called with (records acknowledged, records in all)."""
+
+Acknowledged = Callable[[Record, int, int], None]
+"""Called with (record, partition, offset) once the broker has it."""
 
 
 class KafkaUnreachable(Exception):
@@ -52,10 +61,22 @@ def _settings(profile: Profile) -> dict[str, Any]:
 
 
 class Publisher:
-    """Sends records of many parties, each through its own connection, opened at its first record."""
+    """Sends records of many parties, each through its own connection, opened at its first record.
 
-    def __init__(self, profiles: Mapping[str, Profile]) -> None:
+    An outage of Kafka is waited out for `patience_seconds`: a party's first record without an acknowledgement is sent
+    again, with everything of that party after it, so that its order holds. The same bytes twice are one submission.
+    """
+
+    def __init__(
+        self,
+        profiles: Mapping[str, Profile],
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        acknowledged: Acknowledged | None = None,
+    ) -> None:
         self._profiles = profiles
+        self._patience_seconds = patience_seconds
+        self._acknowledged = acknowledged
         self._producers: dict[str, AIOKafkaProducer] = {}
         self._connecting = asyncio.Semaphore(CONNECTING_AT_ONCE)
 
@@ -63,7 +84,7 @@ class Publisher:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        await asyncio.gather(*(producer.stop() for producer in self._producers.values()))
+        await self._leave(list(self._producers))
 
     async def send(self, records: Sequence[Record], sent: Sent | None = None) -> int:
         """Sends in the order of the records; returns when the broker has acknowledged all of them.
@@ -71,28 +92,60 @@ class Publisher:
         The order holds between records of one party and one partition; parties race each other.
 
         Raises:
-            KafkaUnreachable, ProfileUnusable: a party without a profile.
+            KafkaUnreachable: the first connection fails, or Kafka stays away for longer than patience lasts.
+            ProfileUnusable: a party without a profile.
         """
         await self.connect({record.party for record in records})
-        acknowledged = 0
-        waiting: list[tuple[str, asyncio.Future[Any]]] = []
-        for record in records:
-            producer = self._producers[record.party]
-            try:
-                future = await producer.send(
-                    record.topic, value=record.value, key=record.key, headers=list(record.headers)
-                )
-            except KafkaError as error:
-                raise KafkaUnreachable(self._profiles[record.party], error) from error
-            waiting.append((record.party, future))
-            if len(waiting) >= MAX_IN_MEMORY:
-                acknowledged += await self._acknowledged(waiting)
+        left, pause = list(records), FIRST_PAUSE_SECONDS
+        until = time.monotonic() + self._patience_seconds
+        while left:
+            outage = await self._send_all(left, len(records), sent)
+            if len(outage.records) < len(left):
+                until, pause = time.monotonic() + self._patience_seconds, FIRST_PAUSE_SECONDS
+            left = outage.records
+            await self._leave(outage.parties)
+            while outage.error is not None:
+                if time.monotonic() >= until:
+                    raise outage.error
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                outage.error = await self._connected_again(outage.parties)
+        return len(records)
+
+    async def _connected_again(self, parties: set[str]) -> KafkaUnreachable | None:
+        try:
+            await self.connect(parties)
+        except KafkaUnreachable as error:
+            return error
+        return None
+
+    async def _send_all(self, records: Sequence[Record], in_all: int, sent: Sent | None) -> _Outage:
+        """Sends each record once. Answers what has to be sent again, in order, and why."""
+        outage = _Outage()
+        waiting: list[tuple[Record, asyncio.Future[Any]]] = []
+        for number, record in enumerate(records, 1):
+            if record.party in outage.parties:
+                outage.records.append(record)
+            else:
+                await self._send_one(record, waiting, outage)
+            if len(waiting) >= MAX_IN_MEMORY or number == len(records):
+                await self._await_acknowledgements(waiting, outage)
                 if sent:
-                    sent(acknowledged, len(records))
-        acknowledged += await self._acknowledged(waiting)
-        if sent:
-            sent(acknowledged, len(records))
-        return acknowledged
+                    sent(in_all - len(records) + number - len(outage.records), in_all)
+        return outage
+
+    async def _send_one(
+        self, record: Record, waiting: list[tuple[Record, asyncio.Future[Any]]], outage: _Outage
+    ) -> None:
+        producer = self._producers[record.party]
+        try:
+            future = await producer.send(
+                record.topic, value=record.value, key=record.key, headers=list(record.headers)
+            )
+        except KafkaError as error:
+            outage.add(record, KafkaUnreachable(self._profiles[record.party], error))
+        else:
+            waiting.append((record, future))
 
     async def connect(self, parties: Iterable[str]) -> None:
         """Opens the connections that aren't open yet. Raises: KafkaUnreachable, ProfileUnusable."""
@@ -119,15 +172,51 @@ class Publisher:
                 raise KafkaUnreachable(profile, error) from error
             self._producers[party] = producer
 
-    async def _acknowledged(self, waiting: list[tuple[str, asyncio.Future[Any]]]) -> int:
-        count = len(waiting)
-        for party, future in waiting:
+    async def _await_acknowledgements(
+        self, waiting: list[tuple[Record, asyncio.Future[Any]]], outage: _Outage
+    ) -> None:
+        """After a party's first failure its others count as unsent, acknowledged or not."""
+        until = time.monotonic() + self._patience_seconds
+        for record, future in waiting:
             try:
-                await future
-            except KafkaError as error:
-                raise KafkaUnreachable(self._profiles[party], error) from error
+                place = await asyncio.wait_for(future, max(0.0, until - time.monotonic()))
+            except (KafkaError, TimeoutError) as error:
+                outage.add(record, KafkaUnreachable(self._profiles[record.party], error))
+                continue
+            until = time.monotonic() + self._patience_seconds
+            if self._acknowledged:
+                self._acknowledged(record, place.partition, place.offset)
+            if record.party in outage.parties:
+                outage.records.append(record)
         waiting.clear()
-        return count
+
+    async def _leave(self, parties: Iterable[str]) -> None:
+        """Closes these connections. What can't be flushed in time is given up: Kafka is away."""
+        gone = [self._producers.pop(party) for party in parties if party in self._producers]
+        closing = [asyncio.wait_for(producer.stop(), CLOSE_SECONDS) for producer in gone]
+        for ending in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(ending, BaseException) and not isinstance(ending, (KafkaError, TimeoutError)):
+                raise ending
+
+
+@dataclass(slots=True)
+class _Outage:
+    """What one round of sending left over.
+
+    Attributes:
+        records: without an acknowledgement, or behind such a one of the same party; in order.
+        error: why the first of them has none.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    parties: set[str] = field(default_factory=set)
+    error: KafkaUnreachable | None = None
+
+    def add(self, record: Record, error: KafkaUnreachable) -> None:
+        """One more; the rest of its party waits behind it."""
+        self.error = self.error or error
+        self.records.append(record)
+        self.parties.add(record.party)
 
 
 class Mailbox:

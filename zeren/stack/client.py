@@ -19,11 +19,16 @@ import httpx
 from zeren.stack.errors import StackError
 from zeren.stack.handlers import handlers_with
 from zeren.stack.state import HOST, StateFolder
+from zeren.stack.supervisor import Progress, silent
 
 ISSUER = "issuer"
 ISSUER_SECRET = "issuer/administrator"  # noqa: S105 - the name of a secret
 TIMEOUT_SECONDS = 60.0
 RENEW_BEFORE_SECONDS = 120
+TOLD_EVERY_SECONDS = 5.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
+TRY_AGAIN = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+"""Answers that say nothing was decided: the same request may be made again."""
 
 
 class ServiceUnreachable(StackError):
@@ -66,12 +71,26 @@ class Token:
 
 
 class Local:
-    """A client of one running stack. Threads may share it; `close` it at the end, or use `with`."""
+    """A client of one running stack. Threads may share it; `close` it at the end, or use `with`.
 
-    def __init__(self, state: StateFolder) -> None:
+    An outage is waited out for up to `patience_seconds`: the same request again and again, a command under the same
+    Idempotency-Key. With 0 only a broken connection is tried once more, so that who asks a stack that is down is told
+    at once. `waiting` is told now and then that it waits, and for whom.
+    """
+
+    def __init__(
+        self,
+        state: StateFolder,
+        *,
+        patience_seconds: float = 0,
+        waiting: Progress = silent,
+        answer_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         self.state = state
+        self._patience_seconds = patience_seconds
+        self._waiting = waiting
         # A proxy of the environment can't reach this machine's own addresses.
-        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._http = httpx.Client(timeout=answer_seconds, trust_env=False)
         self._tokens: dict[tuple[str, str], Token] = {}
         self._lock = threading.Lock()
 
@@ -145,6 +164,8 @@ class Local:
         try:
             return self._send("POST", service, path, request, bearer)
         except ServiceUnreachable:
+            if self._patience_seconds:
+                raise
             return self._send("POST", service, path, request, bearer)
 
     def pages(
@@ -172,7 +193,7 @@ class Local:
 
     def ready(self, service: str) -> dict[str, Any]:
         """What `/health/ready` says, ready or not. Raises: ServiceUnreachable."""
-        response = self._request("GET", service, "/health/ready", {})
+        response = self._once("GET", service, "/health/ready", {})
         answer = _json(response)
         return answer if isinstance(answer, dict) else {"ready": response.status_code == httpx.codes.OK}
 
@@ -189,6 +210,33 @@ class Local:
         raise ServiceRefused(service, response.status_code, answer if isinstance(answer, dict) else {})
 
     def _request(self, method: str, service: str, path: str, request: dict[str, Any]) -> httpx.Response:
+        """The answer, once there is one or patience is over. Raises: ServiceUnreachable."""
+        began, pause = time.monotonic(), FIRST_PAUSE_SECONDS
+        tell_at = began
+        while True:
+            waited = time.monotonic() - began
+            over = waited >= self._patience_seconds
+            try:
+                response = self._once(method, service, path, request)
+            except ServiceUnreachable:
+                if over:
+                    raise
+            else:
+                if over or response.status_code not in TRY_AGAIN:
+                    return response
+            if began + waited >= tell_at:
+                tell_at = began + waited + TOLD_EVERY_SECONDS
+                self._tell(service, waited)
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _tell(self, service: str, waited: float) -> None:
+        left = f"{waited:.0f}/{self._patience_seconds:.0f}"
+        self._waiting(
+            f"{service} 未应答，等它恢复（{left} 秒） / {service} does not answer: waiting ({left} s)"
+        )
+
+    def _once(self, method: str, service: str, path: str, request: dict[str, Any]) -> httpx.Response:
         try:
             return self._http.request(method, f"{self.url(service)}{path}", **request)
         except httpx.HTTPError as error:

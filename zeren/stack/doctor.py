@@ -8,20 +8,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from zeren.stack import kafka, postgres
-from zeren.stack.accounts import postgres_programs, unprivileged_account
+from zeren.stack.accounts import postgres_folder, postgres_programs, unprivileged_account
 from zeren.stack.client import ISSUER
 from zeren.stack.downloads import differing_jars, find_java, read_jar_list
 from zeren.stack.errors import StackError
+from zeren.stack.finding import Finding
 from zeren.stack.local import SERVICES, existing_database, existing_kafka
 from zeren.stack.paths import cache_folder, state_root
+from zeren.stack.service_states import ended, examine_services
 from zeren.stack.state import StateFolder, port_is_free
 from zeren.stack.supervisor import Supervisor
+from zeren.stack.whole import missing
 
 DEFAULT = "up"
 OLDEST_PYTHON = (3, 11)
@@ -30,32 +32,19 @@ LEAST_FREE_BYTES = 2_000_000_000
 JAVA_SECONDS = 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One check: whether all is well, what was found, and, where it isn't, what to do.
-
-    Each text is Chinese first, then English, in one line; `advice` is empty where all is well.
-    """
-
-    check: str
-    ok: bool
-    found: str
-    advice: str = ""
-
-
 def examine(state_name: str = DEFAULT) -> list[Finding]:
     """Every check, for the state folder of this name; nothing is started or changed.
 
     Only a copy of PostgreSQL's programs may be made, where the user that runs it can't reach those.
     """
-    findings = [_python(), *_wheels(), _java(), _jars(), _disk(), _account()]
     path = state_root() / state_name
+    findings = [_python(), *_wheels(), _java(), _jars(), *_disks(path), _account()]
     if not (path / "id").exists():
         findings.append(Finding(check="state", ok=True, found=f"{path} 尚未创建 / {path} doesn't exist yet"))
         return [*findings, *_existing_servers()]
     state = StateFolder(path)
     try:
-        return [*findings, *_ports(state), *_processes(state), *_servers(state)]
+        return [*findings, *_ports(state), *_processes(state), *_servers(state), *_services(state)]
     except StackError as error:
         return [*findings, Finding(check="state", ok=False, found=str(path), advice=str(error))]
 
@@ -113,8 +102,27 @@ def _jars() -> Finding:
     return Finding(check="kafka jars", ok=True, found=found)
 
 
-def _disk() -> Finding:
-    folder = _existing_parent(state_root())
+def _disks(path: Path) -> Iterator[Finding]:
+    """The disks that the state folder and the database lie on; each once."""
+    seen = set()
+    for folder in (path, _database_folder(path)):
+        there = _existing_parent(folder)
+        device = there.stat().st_dev
+        if device not in seen:
+            seen.add(device)
+            yield _disk(there)
+
+
+def _database_folder(path: Path) -> Path:
+    if not (path / "id").exists():
+        return path
+    try:
+        return postgres_folder(StateFolder(path), unprivileged_account())
+    except StackError:
+        return path  # Told by the check of PostgreSQL's programs.
+
+
+def _disk(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:.1f} GB（{folder}）"
     if free >= LEAST_FREE_BYTES:
@@ -122,8 +130,9 @@ def _disk() -> Finding:
     return Finding(
         check="disk",
         ok=False,
-        found=found,
-        advice="请腾出至少 2 GB 磁盘空间 / make at least 2 GB of disk space free",
+        found=f"将满：{found} / nearly full: {found}",
+        advice="请腾出至少 2 GB 磁盘空间；写满则 PostgreSQL 与 Kafka 停止，服务等待 / "
+        "make at least 2 GB of disk space free; on a full disk PostgreSQL and Kafka stop and the services wait",
     )
 
 
@@ -142,7 +151,7 @@ def _account() -> Finding:
 
 def _ports(state: StateFolder) -> Iterator[Finding]:
     running = {one.name for one in Supervisor(state).status() if one.running}
-    for name in (postgres.NAME, kafka.NAME, ISSUER, *SERVICES):
+    for name in (postgres.NAME, *kafka.broker_names(state), ISSUER, *SERVICES):
         port = state.configured_port(name) or state.known_port(name)
         if port is None or name in running:
             continue
@@ -160,17 +169,25 @@ def _ports(state: StateFolder) -> Iterator[Finding]:
 
 
 def _processes(state: StateFolder) -> Iterator[Finding]:
-    start = "zeren up" if state.path.name == DEFAULT else f"zeren up --state {state.path.name}"
-    for one in Supervisor(state).status():
+    start, found = _start(state), Supervisor(state).status()
+    for one in found:
         if one.running:
             yield Finding(check=f"process {one.name}", ok=True, found=f"pid {one.pid}")
         else:
-            yield Finding(
-                check=f"process {one.name}",
-                ok=False,
-                found=f"已退出（pid {one.pid}） / ended (pid {one.pid})",
-                advice=f"运行 {start} 重新启动，日志 {one.log} / start again with {start}; log: {one.log}",
-            )
+            yield ended(one.name, one.log, start)
+    known = {one.name for one in found}
+    if known & {ISSUER, *SERVICES}:
+        # One that failed while it started is remembered nowhere but in its log.
+        yield from (ended(name, state.log(name), start) for name in missing(state) if name not in known)
+
+
+def _start(state: StateFolder) -> str:
+    return "zeren up" if state.path.name == DEFAULT else f"zeren up --state {state.path.name}"
+
+
+def _services(state: StateFolder) -> list[Finding]:
+    running = {one.name for one in Supervisor(state).status() if one.running}
+    return examine_services(state, [name for name in SERVICES if name in running], _start(state))
 
 
 def _servers(state: StateFolder) -> Iterator[Finding]:
@@ -178,8 +195,9 @@ def _servers(state: StateFolder) -> Iterator[Finding]:
     yield from _existing_servers()
     if postgres.NAME in running and not os.environ.get("ZEREN_DATABASE_URL"):
         yield _reach_database(postgres.endpoint_of(state))
-    if kafka.NAME in running and not os.environ.get("ZEREN_KAFKA"):
-        yield _reach_kafka(kafka.endpoint_of(state), kafka.broker_version(state.log(kafka.NAME)))
+    brokers = [name for name in kafka.broker_names(state) if name in running]
+    if brokers and not os.environ.get("ZEREN_KAFKA"):
+        yield _reach_kafka(kafka.endpoint_of(state), kafka.broker_version(state.log(brokers[0])))
 
 
 def _existing_servers() -> Iterator[Finding]:
@@ -207,7 +225,17 @@ def _reach_database(endpoint: postgres.PostgresEndpoint) -> Finding:
 
 def _reach_kafka(endpoint: kafka.KafkaEndpoint, version: str) -> Finding:
     where = endpoint.bootstrap
-    if kafka.answers(endpoint):
-        return Finding(check="kafka", ok=True, found=f"{where} {version}".strip())
+    if (members := kafka.members(endpoint)) is not None:
+        asked = len(where.split(","))
+        found = f"{where} {version}".strip()
+        if members >= asked or not endpoint.replicated:
+            return Finding(check="kafka", ok=True, found=found)
+        return Finding(
+            check="kafka",
+            ok=False,
+            found=f"{found} {members}/{asked}",
+            advice=f"{asked} 个 broker 中只有 {members} 个在岗：少一个照常运行，少两个则停止收发；请运行 zeren up / "
+            f"{members} of {asked} brokers are there: all goes on without one, nothing without two; run zeren up",
+        )
     advice = f"无法连接 {where}；请看日志后运行 zeren up / {where} can't be reached; see the log, zeren up"
     return Finding(check="kafka", ok=False, found=where, advice=advice)

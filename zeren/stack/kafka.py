@@ -1,17 +1,10 @@
-"""The local Kafka broker: one combined KRaft node, with SCRAM and ACLs from its first start."""
+"""A Kafka cluster as its administrator sees it: how to reach it, whether it serves, how many brokers are ours."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 import re
-import shutil
 import socket
-import string
-import subprocess
 import tomllib
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,33 +13,34 @@ from pathlib import Path
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
 
-from zeren.stack import java as archives
-from zeren.stack.downloads import DownloadProgress, fetch_jars, find_java, read_jar_list
-from zeren.stack.errors import ProcessFailed, StateBroken
+from zeren.stack.errors import StateBroken
 from zeren.stack.files import write_private
-from zeren.stack.paths import DEPLOY_LOCAL
 from zeren.stack.state import HOST, StateFolder
-from zeren.stack.supervisor import ProcessSpec, Supervisor
 
 NAME = "kafka"
-CONTROLLER = "kafka-controller"
 ADMIN = "admin"
+CLUSTER_SIZES = (1, 3)
+"""One broker, or as many as survive the loss of one with two copies left."""
 SCRAM_ITERATIONS = 4096
 """Kafka's least; passwords here are 256 random bits, so more would only slow each connection."""
-FORMAT_SECONDS = 120
 ADMIN_SECONDS = 5.0
-TEMPLATES = DEPLOY_LOCAL / "kafka"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaEndpoint:
-    """A cluster and a principal that may use it."""
+    """A cluster and a principal that may use it.
+
+    Attributes:
+        bootstrap: host:port of one or more brokers, by commas.
+        replicated: whether topics are made with three copies of which two must have a record.
+    """
 
     bootstrap: str
     user: str
     password: str = field(repr=False)
     security_protocol: str = "SASL_PLAINTEXT"
     ca_file: str | None = None
+    replicated: bool = False
 
     def settings(self) -> dict[str, str | int | float]:
         """confluent-kafka's settings; quiet, since a server that isn't up yet is no news."""
@@ -74,6 +68,12 @@ def _ignore_error(_error: object) -> None:
 def answers(endpoint: KafkaEndpoint) -> bool:
     """Whether the cluster accepts the principal and has a live broker."""
     return _metadata(endpoint) is not None
+
+
+def members(endpoint: KafkaEndpoint) -> int | None:
+    """How many brokers are in the cluster now; None if it doesn't answer."""
+    metadata = _metadata(endpoint)
+    return None if metadata is None else len(metadata.brokers)
 
 
 def leads_everything(endpoint: KafkaEndpoint) -> bool:
@@ -108,20 +108,76 @@ def _look_again(admin: AdminClient) -> None:
 
 def _metadata(endpoint: KafkaEndpoint) -> ClusterMetadata | None:
     """What the cluster says of itself; None if it doesn't answer or has no broker yet."""
-    host, _, port = endpoint.bootstrap.split(",")[0].rpartition(":")
+    if not any(_listens(address) for address in endpoint.bootstrap.split(",")):
+        return None
     try:
-        with socket.create_connection((host, int(port)), timeout=1):
-            pass
         metadata = endpoint.admin().list_topics(timeout=ADMIN_SECONDS)
-    except (OSError, KafkaException):
+    except KafkaException:
         return None
     return metadata if metadata.brokers else None
 
 
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def serves_whole(endpoint: KafkaEndpoint, node: int) -> bool:
+    """Whether this broker is a member and has all of its copies up to date, and every partition is led."""
+    metadata = _metadata(endpoint)
+    if metadata is None or node not in metadata.brokers:
+        return False
+    partitions = [one for topic in metadata.topics.values() for one in topic.partitions.values()]
+    if any(node in one.replicas and node not in one.isrs for one in partitions):
+        return False
+    return leads_everything(endpoint)
+
+
+def broker_count(state: StateFolder) -> int:
+    """How many brokers this state folder's cluster has, or will have at its first start."""
+    remembered = state.path / "brokers"
+    return int(remembered.read_text("ascii")) if remembered.exists() else 1
+
+
+def settle_broker_count(state: StateFolder, wanted: int | None) -> int:
+    """How many brokers there are to be, remembered from the first start on; None takes what is remembered.
+
+    Raises:
+        StateBroken: the cluster was made with another number, which its topics can't change to.
+    """
+    known, remembered = broker_count(state), state.path / "brokers"
+    if wanted is None or wanted == known:
+        return known
+    if remembered.exists() or (state.path / "kafka" / "data").exists():
+        raise StateBroken(
+            f"{state.path} 的集群有 {known} 个 broker，不能改为 {wanted} 个：请换用另一个 --state，"
+            f"或先 zeren reset --state {state.path.name}（删除其全部数据）",
+            f"the cluster of {state.path} has {known} brokers and can't become one of {wanted}: use another --state, "
+            f"or zeren reset --state {state.path.name} first, which deletes all its data",
+        )
+    write_private(remembered, str(wanted))
+    return wanted
+
+
+def broker_names(state: StateFolder) -> tuple[str, ...]:
+    """The processes, logs and ports of this state folder's brokers: `kafka`, or `kafka-1` to `kafka-3`."""
+    count = broker_count(state)
+    return (NAME,) if count == 1 else tuple(f"{NAME}-{node}" for node in range(1, count + 1))
+
+
 def endpoint_of(state: StateFolder) -> KafkaEndpoint:
-    """This state folder's own broker as administrator, whether it runs or not."""
-    bootstrap = f"{HOST}:{state.port(NAME)}"
-    return KafkaEndpoint(bootstrap=bootstrap, user=ADMIN, password=state.secret(f"kafka/{ADMIN}"))
+    """This state folder's own cluster as administrator, whether it runs or not."""
+    names = broker_names(state)
+    return KafkaEndpoint(
+        bootstrap=",".join(f"{HOST}:{state.port(name)}" for name in names),
+        user=ADMIN,
+        password=state.secret(f"kafka/{ADMIN}"),
+        replicated=len(names) > 1,
+    )
 
 
 def read_admin_file(bootstrap: str, path: Path) -> KafkaEndpoint:
@@ -150,141 +206,6 @@ def read_admin_file(bootstrap: str, path: Path) -> KafkaEndpoint:
             f"无法读取 ZEREN_KAFKA_ADMIN_FILE（{path}）：{error}",
             f"ZEREN_KAFKA_ADMIN_FILE ({path}) can't be read: {error}",
         ) from error
-
-
-def start_kafka(state: StateFolder, supervisor: Supervisor, downloads: DownloadProgress) -> KafkaEndpoint:
-    """Make this state folder's broker run; one that does already is kept.
-
-    Raises:
-        DownloadFailed, PortTaken, ProcessFailed, StateBroken
-    """
-    java, jars = find_java(), fetch_jars(read_jar_list(), downloads)
-    broker = _Broker(state=state, java=java, jars=jars, options=_read_options())
-    spec = broker.spec()
-    if supervisor.running(spec) is not None:
-        return endpoint_of(state)
-    supervisor.stop(NAME)
-    publish_archive(state)
-    state.secure_port(NAME)
-    state.secure_port(CONTROLLER)
-    write_private(broker.folder / "server.properties", broker.properties())
-    if not (broker.data / "meta.properties").exists():
-        broker.format()
-    broker.write_arguments()
-    supervisor.start(broker.spec())
-    return endpoint_of(state)
-
-
-def _read_options() -> tuple[str, ...]:
-    lines = (TEMPLATES / "jvm.options").read_text("utf-8").splitlines()
-    return tuple(line for line in lines if line and not line.startswith("#"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Broker:
-    """How one state folder's broker is configured, formatted and run. No secret is on its command line."""
-
-    state: StateFolder
-    java: Path
-    jars: tuple[Path, ...]
-    options: tuple[str, ...]
-
-    @property
-    def folder(self) -> Path:
-        return self.state.path / "kafka"
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    def properties(self) -> str:
-        template = string.Template((TEMPLATES / "server.properties").read_text("utf-8"))
-        body = [line for line in template.template.splitlines() if not line.startswith("#")]
-        return string.Template("\n".join(body) + "\n").substitute(
-            client_port=self.state.port(NAME),
-            controller_port=self.state.port(CONTROLLER),
-            log_dirs=self.data,
-            admin_password=self.state.secret(f"kafka/{ADMIN}"),
-            node_password=self.state.secret("kafka/_node"),
-        )
-
-    def spec(self) -> ProcessSpec:
-        endpoint = endpoint_of(self.state)
-        # Without the archive's options: that another stack published one is no reason to restart this broker.
-        wanted = repr((self.properties(), self.options, self.jars))
-        return ProcessSpec(
-            name=NAME,
-            argv=(str(self.java), f"@{self.folder / 'broker.args'}"),
-            environment={"ZEREN_CONFIGURATION": hashlib.sha256(wanted.encode()).hexdigest()},
-            cwd=self.folder,
-            ready=lambda: leads_everything(endpoint),
-            ready_seconds=120.0,
-            stop_seconds=30.0,
-        )
-
-    def write_arguments(self) -> None:
-        archive_folder = archives.archive_folder(self.java, self.jars, self.options)
-        archives.make_java_archive(self.java, archive_folder, self.options)
-        write_private(self.folder / "archive-folder", str(archive_folder))
-        arguments = (
-            *self.options,
-            *archives.archive_options(archive_folder, self.folder / "classes.jsa"),
-            *self._java_arguments(),
-            f"-Dkafka.logs.dir={self.state.path / 'logs'}",
-            "kafka.Kafka",
-            str(self.folder / "server.properties"),
-        )
-        write_private(self.folder / "broker.args", _argument_file(arguments))
-
-    def _java_arguments(self) -> tuple[str, ...]:
-        log4j = f"-Dlog4j2.configurationFile={(TEMPLATES / 'log4j2.properties').as_uri()}"
-        return (log4j, "-cp", os.pathsep.join(map(str, self.jars)))
-
-    def format(self) -> None:
-        """Make the data folder with the administrator's credentials; an interrupted attempt is done again."""
-        shutil.rmtree(self.data, ignore_errors=True)
-        arguments = self.folder / "format.args"
-        scram = f"[name={ADMIN},iterations={SCRAM_ITERATIONS},password={self.state.secret(f'kafka/{ADMIN}')}]"
-        command = ("kafka.tools.StorageTool", "format", "-t", _cluster_id(self.state.id))
-        options = ("-c", str(self.folder / "server.properties"), "-S", f"SCRAM-SHA-512={scram}")
-        folder = archives.archive_folder(self.java, self.jars, self.options)
-        quick = (
-            "-XX:TieredStopAtLevel=1",
-            *self.options,
-            *archives.known_archives(folder),
-            *self._java_arguments(),
-        )
-        write_private(arguments, _argument_file((*quick, *command, *options)))
-        try:
-            done = subprocess.run(
-                [self.java, f"@{arguments}"], capture_output=True, timeout=FORMAT_SECONDS, check=False
-            )
-        finally:
-            arguments.unlink()
-        if done.returncode != 0:
-            reason = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-            raise ProcessFailed(
-                f"无法格式化 Kafka 数据目录 {self.data}",
-                f"Kafka's data folder {self.data} can't be formatted: {reason}",
-            )
-
-
-def _cluster_id(state_id: str) -> str:
-    """A Kafka cluster id that follows from the state folder's id; a leading - would look like an option."""
-    encoded = base64.urlsafe_b64encode(uuid.uuid5(uuid.NAMESPACE_OID, state_id).bytes).decode()[:22]
-    return encoded.replace("-", "z")
-
-
-def _argument_file(arguments: tuple[str, ...]) -> str:
-    quoted = (argument.replace("\\", "\\\\").replace('"', '\\"') for argument in arguments)
-    return "".join(f'"{argument}"\n' for argument in quoted)
-
-
-def publish_archive(state: StateFolder) -> None:
-    """Share the class archive that a broker of this state folder wrote when it ended, if it wrote one."""
-    folder = state.path / "kafka" / "archive-folder"
-    if folder.exists():
-        archives.publish_archive(state.path / "kafka" / "classes.jsa", Path(folder.read_text("utf-8")))
 
 
 def broker_version(log: Path) -> str:

@@ -17,10 +17,11 @@ from typing import Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from zeren.stack import kafka, postgres
+from zeren.stack.brokers import ports_of, publish_archive, start_kafka
 from zeren.stack.downloads import DownloadProgress
 from zeren.stack.errors import ProcessFailed, StateBroken
 from zeren.stack.files import write_private
-from zeren.stack.kafka import KafkaEndpoint, publish_archive, start_kafka
+from zeren.stack.kafka import KafkaEndpoint, broker_names, settle_broker_count
 from zeren.stack.paths import DEPLOY_LOCAL
 from zeren.stack.postgres import PostgresEndpoint, read_layout, start_postgres
 from zeren.stack.provision import (
@@ -60,6 +61,7 @@ class Servers:
             password=self.state.secret(f"kafka/{principal}"),
             security_protocol=self.kafka.security_protocol,
             ca_file=self.kafka.ca_file,
+            replicated=self.kafka.replicated,
         )
 
     def onboard(self, uscc: str) -> InstitutionAccess:
@@ -99,16 +101,19 @@ def start_servers(
     progress: Progress = silent,
     downloads: DownloadProgress = _no_download_progress,
     test_databases: bool = False,
+    brokers: int | None = None,
 ) -> Servers:
     """Start PostgreSQL and Kafka at once, wait until both serve, provision them; what already runs is kept.
 
-    Both progress callbacks may be called from other threads.
+    Both progress callbacks may be called from other threads. How many `brokers` there are is remembered from the
+    first start on; None takes what is remembered, or one.
 
     Raises:
         StateBusy, DownloadFailed, PortTaken, ProcessFailed, StateBroken, ProvisioningFailed
     """
     supervisor = Supervisor(state, progress)
     with state.locked(), ThreadPoolExecutor(2) as pool:
+        settle_broker_count(state, brokers)
         database = pool.submit(_database, state, supervisor, test_databases=test_databases)
         broker = pool.submit(_broker, state, supervisor, downloads)
         return Servers(state=state, postgres=database.result(), kafka=broker.result())
@@ -157,7 +162,7 @@ def running_servers(state: StateFolder) -> Servers:
         ProcessFailed: they don't run.
     """
     database, broker = existing_database(), existing_kafka()
-    own = [name for name, found in ((postgres.NAME, database), (kafka.NAME, broker)) if found is None]
+    own = own_servers(state)
     running = {one.name for one in Supervisor(state).status() if one.running}
     for name in own:
         if name not in running:
@@ -169,6 +174,12 @@ def running_servers(state: StateFolder) -> Servers:
         postgres=database or postgres.endpoint_of(state),
         kafka=broker or kafka.endpoint_of(state),
     )
+
+
+def own_servers(state: StateFolder) -> tuple[str, ...]:
+    """The servers that this state folder runs itself, by their processes' names; raises StateBroken."""
+    database = () if existing_database() else (postgres.NAME,)
+    return database if existing_kafka() else (*database, *broker_names(state))
 
 
 def _database(state: StateFolder, supervisor: Supervisor, *, test_databases: bool) -> PostgresEndpoint:
@@ -187,7 +198,7 @@ def _broker(state: StateFolder, supervisor: Supervisor, downloads: DownloadProgr
     endpoint = existing_kafka()
     if endpoint is None:
         start = partial(start_kafka, state, supervisor, downloads)
-        endpoint = _with_ports(start, state, kafka.NAME, kafka.CONTROLLER)
+        endpoint = _with_ports(start, state, *ports_of(state))
     files = (DEPLOY_LOCAL / "topics.toml", DEPLOY_LOCAL / "acls.toml")
     with _Once(state, "kafka", repr(endpoint), *files) as once:
         if once.needed or missing_topics(endpoint):

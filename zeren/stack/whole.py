@@ -31,6 +31,7 @@ from zeren.stack.local import (
     Servers,
     existing_database,
     existing_kafka,
+    own_servers,
     start_servers,
     stop_everything,
 )
@@ -187,12 +188,7 @@ def _deaf() -> Iterator[None]:
 def missing(state: StateFolder) -> tuple[str, ...]:
     """The processes of a whole stack that don't run; existing servers of ours are not looked at."""
     found = {one.name for one in Supervisor(state).status() if one.running}
-    own = [
-        name
-        for name, existing in ((postgres.NAME, existing_database()), (kafka.NAME, existing_kafka()))
-        if existing is None
-    ]
-    return tuple(name for name in (*own, ISSUER, *SERVICES, BANK) if name not in found)
+    return tuple(name for name in (*own_servers(state), ISSUER, *SERVICES, BANK) if name not in found)
 
 
 def _secure_ports(state: StateFolder, supervisor: Supervisor) -> None:
@@ -247,6 +243,31 @@ def _run_once(
     )
     write_private(state.log(name), done.stdout)
     return done
+
+
+def run_task(state: StateFolder, service: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs one of a service's tasks beside it to its end, however long; which servers it needs is its own matter.
+
+    What it says for people goes to our own standard error, its answer is `stdout`.
+    """
+    servers = Servers(
+        state=state,
+        postgres=existing_database() or postgres.endpoint_of(state),
+        kafka=existing_kafka() or kafka.endpoint_of(state),
+    )
+    spec = _service(servers, service)
+    inherited = {one: os.environ[one] for one in INHERITED if one in os.environ}
+    marks = {MARK_STATE: state.id, MARK_PROCESS: f"{service}-{arguments[0]}"}
+    return subprocess.run(
+        (*spec.argv, *arguments),
+        env={**inherited, **spec.environment, **marks},
+        cwd=CHECKOUT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
 
 
 def _issuer(state: StateFolder) -> ProcessSpec:

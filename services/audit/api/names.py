@@ -15,11 +15,13 @@ from shared.eventstore.execute import Executor
 from shared.refusal import Refusal
 
 AUDITOR = "AUDITOR"
+ERASED = "（已删除 / erased）"
+"""Shown for a person whose data is erased: the facts about them stand, their name is nowhere."""
 
 People = Callable[[Collection[str]], Mapping[str, tuple[str, str, str]]]
 """Handlers' ids to (name, post, organisation); unknown ones are left out."""
 Persons = Callable[[Collection[str]], Mapping[str, str]]
-"""Persons' ids to masked names; unknown or erased ones are left out."""
+"""Persons' ids to masked names, `ERASED` in the place of an erased one's; unknown ones are left out."""
 
 
 @dataclass(frozen=True, slots=True)

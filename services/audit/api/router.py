@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from sqlalchemy import Engine
 
-from services.audit.api import claims, log, overviews
+from services.audit.api import claims, leaves, log, overviews
 from services.audit.api.names import Directory, Names
 from shared.access.answers import PROBLEMS
 from shared.access.edge import Dependency
@@ -36,6 +36,7 @@ def router(
     entitled = APIRouter(responses=PROBLEMS, tags=[SERVICE])
     claims.add_list(entitled, engine, authenticate)
     claims.add_replays(entitled, engine, book, authenticate, Names(executor, directory))
+    leaves.add_leaves(entitled, engine, authenticate)
     overviews.add_views(entitled, engine, book, authenticate)
     overviews.add_worklist(entitled, authenticate)
     routes.include_router(entitled)

@@ -107,6 +107,17 @@ def entries_at(connection: Connection, places: Sequence[Place]) -> dict[Place, b
     return {(row[0], row[1], row[2]): row[3] for row in connection.execute(query)}
 
 
+def places(
+    connection: Connection, source: str, partition: int, *, after: int, limit: int
+) -> list[tuple[int, int]]:
+    """Position and index of a source's leaves on a partition, after a position, in order of both."""
+    query = select(entries.c.position, entries.c.index).where(
+        entries.c.source == source, entries.c.partition == partition, entries.c.position > after
+    )
+    rows = connection.execute(query.order_by(entries.c.position).limit(limit))
+    return [(position, index) for position, index in rows]
+
+
 def page(
     connection: Connection, first: int, limit: int, types: Sequence[str] | None = None
 ) -> Sequence[Logged]:

@@ -55,6 +55,10 @@ class LedgerWorker:
         self._links.forget()
         self._edge = None
 
+    def resume(self, partition: TopicPartition) -> int:
+        """See `Decide`."""
+        return self._links.resume(partition)
+
     def overdue(self) -> list[Stopped | ReadAgain]:
         """See `Decide`."""
         return self._links.overdue()

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Column, MetaData, Table, Text, func, literal
+from sqlalchemy import ARRAY, MetaData, Text, func, literal
 
 metadata = MetaData()
-
-ledger_cursors = Table(
-    "ledger_cursors",
-    metadata,
-    Column("projection", Text, primary_key=True),
-    Column("next", BigInteger, nullable=False),
-    comment="The first ledger index that a projection has not folded; moved by compare-and-set with its page.",
-)
 
 
 def any_of(values: Sequence[str]) -> Any:

@@ -9,6 +9,7 @@ from services.certification.domain.refusals import NotOwnRecord
 from services.certification.projections import certificates_by_person
 from shared.access.actor import Actor
 from shared.access.edge import Dependency, Edge
+from shared.access.fields import After
 
 
 def add_views(routes: APIRouter, edge: Edge, authenticate: Dependency) -> None:
@@ -18,7 +19,7 @@ def add_views(routes: APIRouter, edge: Edge, authenticate: Dependency) -> None:
     async def list_certificates(
         actor: Annotated[Actor, Depends(authenticate)],
         person: Annotated[str, Query(min_length=1, max_length=64)],
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: After = 0,
         limit: Limit = 50,
     ) -> Certificates:
         """本人证书 / A person's certificates in the order of issue: only with that person's own token."""

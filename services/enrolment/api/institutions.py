@@ -11,6 +11,8 @@ from services.enrolment.api.models import (
     InstitutionDetail,
     InstitutionPage,
     InstitutionView,
+    KeyEnd,
+    KeyRevoked,
     KeyView,
     Kind,
     Limit,
@@ -77,6 +79,29 @@ def add_commands(
 
         return await edge.run(asked, decide, body=uscc.encode() + asked.body)
 
+    _add_revocation(routes, edge, asked_by)
+
+
+def _add_revocation(routes: APIRouter, edge: Edge, asked_by: Dependency) -> None:
+    @routes.post(
+        "/institutions/{uscc}/keys/{key_id}/revocation", response_model=KeyRevoked, tags=["institutions"]
+    )
+    async def revoke_key(
+        uscc: Annotated[UsccText, Path()],
+        key_id: Annotated[str, Path(max_length=64)],
+        body: KeyEnd,
+        asked: Annotated[Asked, Depends(asked_by)],
+    ) -> Response:
+        """Ends a signing key (duty REGISTRAR). Each service takes it in with the fact; see its `/keys/{key_id}`."""
+        await edge.demand(asked, REGISTRAR, action="RevokeKey", subject=institution_id(uscc))
+
+        def decide(draft: Draft, commanded: Commanded) -> Reply:
+            end = (body.valid_until or commanded.now).astimezone(UTC)
+            command = organisations.RevokeKey(uscc=uscc, key_id=key_id, valid_until=end, reason=body.reason)
+            return _revoke_key(draft, commanded, command)
+
+        return await edge.run(asked, decide, body=f"{uscc}/{key_id}/".encode() + asked.body)
+
 
 def add_views(routes: APIRouter, edge: Edge, handler: Dependency) -> None:
     """Adds what handlers see of organisations."""
@@ -134,6 +159,17 @@ def _register_key(draft: Draft, commanded: Commanded, uscc: str, key: NewKey) ->
     region = known.region if known else PROVINCE
     given = commanded.given(draft, region=region, correlation=stream, duty=REGISTRAR)
     return draft.execute(institution, stream, command, given)
+
+
+def _revoke_key(draft: Draft, commanded: Commanded, command: organisations.RevokeKey) -> Reply:
+    stream = institution_id(command.uscc)
+    known = draft.state(institution, stream).registered
+    if known is None:
+        raise InstitutionUnknown("uscc")
+    given = commanded.given(draft, region=known.region, correlation=stream, duty=REGISTRAR)
+    facts = draft.execute(institution, stream, command, given)
+    told = {"uscc": command.uscc, "key_id": command.key_id, "valid_until": command.valid_until}
+    return Reply(told | {"facts": facts})
 
 
 def _registered(uscc: str, facts: list[str]) -> Reply:

@@ -41,6 +41,31 @@ class NewKey(BaseModel):
     valid_until: AwareDatetime | None = None
 
 
+class KeyEnd(BaseModel):
+    """Ends a signing key: what the broker logged before `valid_until` (now, where it is null) stays good."""
+
+    model_config = example(valid_until="2024-06-01T12:00:00+08:00", reason="COMPROMISED")
+
+    valid_until: AwareDatetime | None = None
+    reason: Literal["COMPROMISED", "LOST", "SUPERSEDED", "CLOSED"]
+
+
+class KeyRevoked(BaseModel):
+    """The key's end, UTC, and the fact."""
+
+    model_config = example(
+        uscc="52350100MJA0000017",
+        key_id="52350100MJA0000017-1",
+        valid_until="2024-06-01T04:00:00Z",
+        facts=["0f6b3c1e-5c0e-5a53-9f0a-2f1f6f0c8a11"],
+    )
+
+    uscc: str
+    key_id: str
+    valid_until: datetime
+    facts: list[str]
+
+
 class NewAccount(BaseModel):
     """The account to which an institution's claims are paid. Goes to the vault and nowhere else."""
 
@@ -81,6 +106,79 @@ class Registered(BaseModel):
     uscc: str
     outcome: Literal["done", "already"]
     facts: list[str]
+
+
+class ErasureOrder(BaseModel):
+    """Why a person's data is to be erased."""
+
+    model_config = example(reason="CONSENT_WITHDRAWN")
+
+    reason: Literal[
+        "PURPOSE_FULFILLED", "RETENTION_OVER", "CONSENT_WITHDRAWN", "UNLAWFUL_PROCESSING", "OTHER_LAW"
+    ]
+
+
+class ErasureDecision(BaseModel):
+    """What another handler does with the order; whoever ordered may withdraw it too."""
+
+    model_config = example(decision="confirm")
+
+    decision: Literal["confirm", "withdraw"]
+
+
+class ErasureOutcome(BaseModel):
+    """What the command led to; `already` where it was so before."""
+
+    model_config = example(
+        person_id="6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+        outcome="done",
+        order_no=1,
+        facts=["0f6b3c1e-5c0e-5a53-9f0a-2f1f6f0c8a11"],
+    )
+
+    person_id: str
+    outcome: Literal["done", "already"]
+    order_no: int
+    facts: list[str]
+
+
+class Deleted(BaseModel):
+    """What an erasure deleted, as counts."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    data_keys: int
+    values: int
+    commitments: int
+    submissions: int
+    accounts: int
+
+
+class ErasureView(BaseModel):
+    """Where the latest order of a person stands.
+
+    `open_claims` is null until payment has answered the order; what it names holds the order up.
+    """
+
+    model_config = example(
+        person_id="6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+        status="ERASED",
+        order_no=1,
+        reason="CONSENT_WITHDRAWN",
+        ordered_by="h-privacy-1",
+        confirmed_by="h-privacy-2",
+        open_claims=[],
+        deleted={"data_keys": 1, "values": 3, "commitments": 1, "submissions": 2, "accounts": 1},
+    )
+
+    person_id: str
+    status: Literal["NONE", "ORDERED", "CONFIRMED", "WITHDRAWN", "ERASED"]
+    order_no: int
+    reason: str
+    ordered_by: str
+    confirmed_by: str
+    open_claims: list[str] | None
+    deleted: Deleted | None
 
 
 class PersonSought(BaseModel):

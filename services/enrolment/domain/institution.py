@@ -16,7 +16,12 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from shared.contracts.enrolment import InstitutionKeyRegistered, InstitutionRegistered, PayeeAccountRegistered
+from shared.contracts.enrolment import (
+    InstitutionKeyRegistered,
+    InstitutionKeyRevoked,
+    InstitutionRegistered,
+    PayeeAccountRegistered,
+)
 from shared.decider import Decider
 from shared.identity import is_uscc
 from shared.refusal import Refusal
@@ -74,6 +79,24 @@ class KeyPeriodEmpty(Refusal):
     code = "institution.key_period_empty"
 
 
+class KeyUnknown(Refusal):
+    """The organisation has no key of that id."""
+
+    code = "institution.key_unknown"
+
+
+class KeyRevokedAlready(Refusal):
+    """The key was revoked before: its end stands."""
+
+    code = "institution.key_revoked_already"
+
+
+class KeyEndsEarlier(Refusal):
+    """The key ends by itself before that instant."""
+
+    code = "institution.key_ends_earlier"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayeeAccount:
     """An account as the vault knows it: its random id and the salted commitment to its number."""
@@ -117,8 +140,23 @@ class RegisterKey:
     holder: str | None
 
 
-Command = RegisterInstitution | RegisterKey
-Event = InstitutionRegistered | InstitutionKeyRegistered | PayeeAccountRegistered
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeKey:
+    """Ends a signing key.
+
+    Attributes:
+        valid_until: its new end, UTC; may lie in the past, never at or before its beginning.
+        reason: COMPROMISED, LOST, SUPERSEDED or CLOSED.
+    """
+
+    uscc: str
+    key_id: str
+    valid_until: datetime
+    reason: str
+
+
+Command = RegisterInstitution | RegisterKey | RevokeKey
+Event = InstitutionRegistered | InstitutionKeyRegistered | InstitutionKeyRevoked | PayeeAccountRegistered
 
 
 class Institution(msgspec.Struct, frozen=True, gc=False):
@@ -127,6 +165,7 @@ class Institution(msgspec.Struct, frozen=True, gc=False):
     registered: InstitutionRegistered | None = None
     account: PayeeAccountRegistered | None = None
     keys: Mapping[str, InstitutionKeyRegistered] = msgspec.field(default_factory=lambda: MappingProxyType({}))
+    revoked: frozenset[str] = frozenset()
 
 
 def decide(command: Command, state: Institution) -> list[Event]:
@@ -136,6 +175,8 @@ def decide(command: Command, state: Institution) -> list[Event]:
             return _register(command, state)
         case RegisterKey():
             return _register_key(command, state)
+        case RevokeKey():
+            return _revoke_key(command, state)
         case _:
             assert_never(command)
 
@@ -149,6 +190,8 @@ def evolve(state: Institution, event: Event) -> Institution:
             return replace(state, account=event)
         case InstitutionKeyRegistered(key_id=key_id):
             return replace(state, keys=MappingProxyType({**state.keys, key_id: event}))
+        case InstitutionKeyRevoked(key_id=key_id):
+            return replace(state, revoked=state.revoked | {key_id})
         case _:
             assert_never(event)
 
@@ -206,6 +249,26 @@ def _register_key(command: RegisterKey, state: Institution) -> list[Event]:
     return [wanted]
 
 
+def _revoke_key(command: RevokeKey, state: Institution) -> list[Event]:
+    key = state.keys.get(command.key_id)
+    if key is None:
+        raise KeyUnknown("key_id")
+    if command.key_id in state.revoked:
+        raise KeyRevokedAlready("key_id")
+    if command.valid_until <= key.valid_from:
+        raise KeyPeriodEmpty("valid_until")
+    if key.valid_until is not None and key.valid_until <= command.valid_until:
+        raise KeyEndsEarlier("valid_until")
+    return [
+        InstitutionKeyRevoked(
+            uscc=command.uscc,
+            key_id=command.key_id,
+            valid_until=command.valid_until,
+            reason=command.reason,
+        )
+    ]
+
+
 def _is_public_key(text: str) -> bool:
     """Canonical base64url of 32 bytes: one key has one text."""
     try:
@@ -220,5 +283,5 @@ institution: Decider[Command, Institution, Event] = Decider(
     Institution(),
     decide,
     evolve,
-    (InstitutionRegistered, InstitutionKeyRegistered, PayeeAccountRegistered),
+    (InstitutionRegistered, InstitutionKeyRegistered, InstitutionKeyRevoked, PayeeAccountRegistered),
 )

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, DateTime, Index, Table, Text, select
 
 from services.enrolment.projections.schema import metadata
-from shared.contracts.enrolment import InstitutionKeyRegistered, InstitutionRegistered, PayeeAccountRegistered
+from shared.contracts.enrolment import (
+    InstitutionKeyRegistered,
+    InstitutionKeyRevoked,
+    InstitutionRegistered,
+    PayeeAccountRegistered,
+)
 from shared.eventstore.projection import Projected, Projection
 from shared.eventstore.upsert import Row, upsert
 
@@ -41,7 +46,7 @@ institutions_keys = Table(
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
     """Folds a page to one row an organisation and one a key. Folding twice changes nothing."""
     rows = _known(connection, {seen.fact.data.uscc for seen in page})
-    keys: dict[str, Row] = {}
+    keys = _ended(connection, page)
     for seen in page:
         match seen.fact.data:
             case InstitutionRegistered(uscc=uscc) as fact if uscc not in rows:
@@ -50,6 +55,8 @@ def fold(connection: Connection, page: Sequence[Projected]) -> None:
                 rows[uscc]["has_account"] = True
             case InstitutionKeyRegistered(key_id=key_id) as fact:
                 keys[key_id] = {name.key: getattr(fact, name.key) for name in institutions_keys.columns}
+            case InstitutionKeyRevoked(key_id=key_id, valid_until=end):
+                keys[key_id]["valid_until"] = end
             case _:
                 pass
     upsert(connection, institutions, list(rows.values()))
@@ -59,6 +66,13 @@ def fold(connection: Connection, page: Sequence[Projected]) -> None:
 def _known(connection: Connection, usccs: set[str]) -> dict[str, Row]:
     query = select(institutions).where(institutions.c.uscc.in_(usccs))
     return {row["uscc"]: dict(row) for row in connection.execute(query).mappings()}
+
+
+def _ended(connection: Connection, page: Sequence[Projected]) -> dict[str, Row]:
+    """The keys on the books that a page ends; those that it brings itself come with it."""
+    ended = {seen.fact.data.key_id for seen in page if isinstance(seen.fact.data, InstitutionKeyRevoked)}
+    query = select(institutions_keys).where(institutions_keys.c.key_id.in_(ended))
+    return {row["key_id"]: dict(row) for row in connection.execute(query).mappings()} if ended else {}
 
 
 def _organisation(fact: InstitutionRegistered, seen: Projected) -> Row:
@@ -102,6 +116,6 @@ def list_institutions(connection: Connection, *, kind: str | None, after: str, l
 projection = Projection(
     name="institutions",
     tables=(institutions, institutions_keys),
-    reads=(InstitutionRegistered, InstitutionKeyRegistered, PayeeAccountRegistered),
+    reads=(InstitutionRegistered, InstitutionKeyRegistered, InstitutionKeyRevoked, PayeeAccountRegistered),
     fold=fold,
 )

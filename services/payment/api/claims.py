@@ -26,6 +26,7 @@ from services.payment.api.models import (
     Worklist,
 )
 from services.payment.domain.claim import ALREADY_USED
+from services.payment.domain.erasure import erasure_answers, must_take_claims
 from services.payment.domain.refusals import UnknownClaim
 from services.payment.domain.rules import DUTY, SEPARATED, next_step
 from services.payment.projections import claims_by_stage
@@ -35,10 +36,13 @@ from shared.access.actor import Actor
 from shared.access.commands import Commanded, DutyNotHeld
 from shared.access.edge import Asked, Dependency, Edge, Reply, refused
 from shared.access.fields import After
+from shared.contracts.enrolment import SERVICE as ENROLMENT
+from shared.contracts.enrolment import ErasureWithdrawn, SubjectErased
+from shared.contracts.payment import SERVICE
 from shared.eventstore.changes import Reads
 from shared.eventstore.desk import Draft, as_far_as_known
 from shared.eventstore.upsert import Row
-from shared.identity import application_id, claim_id
+from shared.identity import application_id, claim_id, erasure_id
 from shared.money import yuan
 from shared.policy.book import PolicyBook
 from shared.policy.describe import marks
@@ -110,6 +114,7 @@ def _needs(application: Application, certificate: str, draft: Draft) -> Reads:
 def _file(
     book: PolicyBook, application: Application, certificate: str, draft: Draft, commanded: Commanded
 ) -> Reply:
+    _must_not_be_erased(draft, application.claimant)
     evidence = evidence_of(draft, certificate)
     if isinstance(evidence, str):
         raise CertificateUnknown("certificate_id")
@@ -117,6 +122,15 @@ def _file(
     if filed.taken:
         return refused(ALREADY_USED, "certificate_id", claim_id=filed.claim_id)
     return Reply(_filed(filed), 201 if filed.facts else 200)
+
+
+def _must_not_be_erased(draft: Draft, person_id: str) -> None:
+    """Raises: PersonErased."""
+    about = erasure_id(ENROLMENT, person_id)
+    erased = draft.foreign(ENROLMENT, SubjectErased, about)
+    withdrawn = draft.foreign(ENROLMENT, ErasureWithdrawn, about)
+    ended = max(erased.data.order_no if erased else 0, withdrawn.data.order_no if withdrawn else 0)
+    must_take_claims(draft.state(erasure_answers, erasure_id(SERVICE, person_id)), ended)
 
 
 def _filed(filed: Filed) -> dict[str, Any]:

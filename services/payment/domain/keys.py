@@ -8,6 +8,11 @@ BATCHES = "payment-batch"
 """Reservation scope: batch id → the bank's USCC."""
 
 
+def open_claims(person_id: str) -> str:
+    """Reservation scope of a person: claim id → account id, of claims to the person's own account until their end."""
+    return f"open-claims/{person_id}"
+
+
 def certificate_known(certificate_id: str) -> str:
     """Awaited: the certificate."""
     return f"certificate:{certificate_id}"

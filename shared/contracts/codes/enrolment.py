@@ -7,6 +7,32 @@ from shared.contracts.codes.code import Code
 _NOTICE = "人社厅发〔2023〕55号"
 
 CODES = (
+    Code(
+        "erasure.not_ordered",
+        "没有待确认的删除指令：请先下达",
+        "There is no order to confirm: order it first",
+    ),
+    Code(
+        "erasure.same_handler",
+        "下达与确认须为两人：请由另一经办人员确认",
+        "Whoever ordered can't confirm: let another handler do it",
+        "个人信息保护法 第五十一条",
+    ),
+    Code(
+        "erasure.payment_not_answered",
+        "支付尚未答复是否仍有在途款项：请稍后再确认",
+        "Payment has not answered yet whether money is on its way: confirm again shortly",
+    ),
+    Code(
+        "erasure.payment_under_way",
+        "有款项在途或申领未结束，须待支付或不予通过后重新下达",
+        "A claim to the person's own account is still open: order again once it is paid or refused",
+    ),
+    Code(
+        "erasure.confirmed_already",
+        "删除已确认，不可撤回",
+        "The erasure is confirmed and can't be withdrawn",
+    ),
     Code("person.unknown", "系统中没有此人的培训记录", "Nobody of this ID number has been enrolled"),
     Code(
         "institution.already_registered",
@@ -30,6 +56,17 @@ CODES = (
         "institution.key_period_empty",
         "密钥失效时间须晚于生效时间",
         "A key must end after it begins",
+    ),
+    Code("institution.key_unknown", "该机构没有此编号的密钥", "The organisation has no key of that id"),
+    Code(
+        "institution.key_revoked_already",
+        "该密钥已撤销，失效时间不再改变",
+        "The key was revoked already; its end stands",
+    ),
+    Code(
+        "institution.key_ends_earlier",
+        "该密钥登记的失效时间更早，无须撤销",
+        "The key ends by itself before that instant",
     ),
     Code(
         "institution.unknown_region",

@@ -7,9 +7,46 @@ from shared.contracts.codes.code import Code
 CODES = (
     Code("request.length_missing", "请求须带 Content-Length", "The request needs a Content-Length"),
     Code("request.too_large", "请求超过 1 MiB：请拆分", "The request is over 1 MiB: split it"),
+    Code(
+        "request.unreadable",
+        "请求不可读：正文须为 JSON，任何文本不得含 NUL 字符",
+        "The request is not readable: its body must be JSON, and no text may hold a NUL",
+    ),
+    Code("request.address_too_long", "请求地址超过 4096 字节", "The request's address is over 4,096 bytes"),
+    Code("request.headers_too_large", "请求头超过 16384 字节", "The request's headers are over 16,384 bytes"),
+    Code(
+        "request.unknown_path",
+        "没有该路径：请查阅 /openapi.json",
+        "There is no such path: see /openapi.json",
+    ),
+    Code(
+        "request.method_not_allowed",
+        "该路径不支持此方法：见 Allow",
+        "The path does not take this method: see Allow",
+    ),
     Code("service.unavailable", "暂时不可用：请稍后重试", "Not available for a moment: try again shortly"),
     Code(
         "service.fault", "内部错误，未作任何处理：请联系运维", "A fault; nothing was done: tell the operator"
+    ),
+    Code(
+        "parked.unknown",
+        "没有该暂存事实：可能已处理或已放弃",
+        "No such parked fact: it was taken in or discarded",
+    ),
+    Code(
+        "parked.waits_behind",
+        "该事实本身没有出错，只在等待前一项：请先处理前一项",
+        "It did not fail, it waits behind another one: settle that one first",
+    ),
+    Code(
+        "parked.second_person_needed",
+        "放弃一项事实须由另一人确认",
+        "Giving a fact up needs a second person to agree",
+    ),
+    Code(
+        "signature.key_unknown_too_many",
+        "签名密钥未登记，等待该密钥的报送已达上限",
+        "The signing key is not registered, and too many submissions wait for it already",
     ),
     Code("handler.unknown", "没有该经办人员", "No such handler"),
     Code("submission.empty", "消息体为空：请发送已签名的文档", "The body is empty: send the signed document"),
@@ -50,6 +87,21 @@ CODES = (
         "nonce needs at least 128 random bits (22 base64url characters)",
     ),
     Code("submission.time_without_zone", "time 须带时区", "time needs a zone offset"),
+    Code(
+        "submission.time_in_future",
+        "time 比接收时间晚 24 小时以上：请校准时钟",
+        "time lies more than 24 hours after the record was taken: set the clock right",
+    ),
+    Code(
+        "submission.wrong_content_type",
+        "datacontenttype 须为 application/json",
+        "datacontenttype must be application/json",
+    ),
+    Code(
+        "submission.field_doubled",
+        "同一对象中有重名字段：各解析器取值不同，请去除",
+        "An object names a field twice, which parsers read differently: remove one",
+    ),
     Code("submission.line_doubled", "同一对象在名单中出现两次", "The same thing stands twice in the list"),
     Code(
         "submission.id_reused",
@@ -60,6 +112,12 @@ CODES = (
         "submission.sender_not_entitled",
         "本类机构不得提交此类文档",
         "An organisation of this kind may not send this type",
+    ),
+    Code(
+        "submission.recovered",
+        "数据库恢复前已部分生效：所列事实有效，其余在恢复后补齐；其后各行若称已存在，即指这些事实",
+        "It took effect in part before a database was restored: the facts named stand, the rest was decided after; "
+        "lines below that are refused as already there may mean these facts",
     ),
     Code("signature.missing", "缺少 jws 签名头", "The jws header is missing"),
     Code(
@@ -120,5 +178,11 @@ CODES = (
         "action.idempotency_key_reused",
         "该 Idempotency-Key 已用于另一请求",
         "This Idempotency-Key was used for another request",
+    ),
+    Code(
+        "action.recovered",
+        "该操作在数据库恢复前已生效，原答复已失：事实编号见 facts；如有未尽事项，请核对后另行提交",
+        "It took effect before the database was restored, and its answer is gone: see facts; "
+        "look at the outcome and send what is missing as a new request",
     ),
 )

@@ -8,6 +8,12 @@ _NOTICE = "人社厅发〔2023〕55号"
 _DUTIES = f"{_NOTICE} 二(十三)"
 
 CODES = (
+    Code(
+        "person.erased",
+        "此人的个人信息已删除或正在删除：不能向其本人支付",
+        "The person's data is erased or about to be: no money can be paid to them",
+        "个人信息保护法 第四十七条",
+    ),
     Code("policy.no_targets", "该年度没有目标任务表", "No target table for that year"),
     Code("claim.already_filed", "该申请行已提交", "This line of the application was filed already"),
     Code("claim.unknown", "没有该申领", "No such claim"),

@@ -16,8 +16,9 @@ from services.audit.ledger.key import create_ledger_key, read_ledger_key
 from services.audit.ledger.tables import metadata as ledger_tables
 from services.audit.ledger.worker import LedgerWorker
 from services.audit.projections.catalogue import PROJECTIONS
-from services.audit.projections.projector import LedgerProjector
+from services.audit.projections.projector import LedgerFacts
 from services.audit.projections.schema import metadata as read_models
+from shared.eventstore.projector import Projector
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.eventstore.tables import metadata as kernel_tables
 from shared.eventstore.tables import store as store_table
@@ -72,6 +73,12 @@ def ledgered(worker: Callable[[], LedgerWorker]) -> Callable[[Iterable[Sequence[
 
 
 @pytest.fixture
-def projector(engine: Engine) -> LedgerProjector:
+def facts() -> LedgerFacts:
+    """The ledger as a source of facts."""
+    return LedgerFacts(reading)
+
+
+@pytest.fixture
+def projector(engine: Engine, facts: LedgerFacts) -> Projector:
     """All projections over the ledger."""
-    return LedgerProjector(engine, reading, PROJECTIONS)
+    return Projector(engine, facts, PROJECTIONS)

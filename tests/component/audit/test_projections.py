@@ -8,7 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from services.audit.ledger import reading
 from services.audit.ledger.worker import LedgerWorker
@@ -17,8 +17,11 @@ from services.audit.projections.catalogue import PROJECTIONS
 from services.audit.projections.claim_history import facts_about
 from services.audit.projections.progress_by_region import progress, progress_by_region
 from services.audit.projections.progress_by_region import projection as counted
-from services.audit.projections.projector import LedgerProjector
+from services.audit.projections.projector import LedgerFacts
 from shared.contracts.payment import SubsidyPaid
+from shared.eventstore.projector import Projector
+from shared.eventstore.rebuild import rebuild
+from shared.eventstore.tables import positions
 from tests.component.audit.story import (
     AMOUNT,
     BATCH,
@@ -37,11 +40,19 @@ from tests.component.audit.story import (
 Ledgered = Callable[[Iterable[Sequence[Record]]], None]
 
 
-def _project(one: LedgerProjector) -> int:
+def _project(one: Projector) -> int:
     moved = 0
-    while step := one.advance():
+    while step := one.project_some():
         moved += step
     return moved
+
+
+def _begin_again(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(delete(positions).where(positions.c.consumer.startswith("audit.projections.")))
+        for projection in PROJECTIONS:
+            for table in projection.tables:
+                connection.execute(delete(table))
 
 
 def _rows(engine: Engine) -> dict[str, list[Any]]:
@@ -55,7 +66,7 @@ def _rows(engine: Engine) -> dict[str, list[Any]]:
 
 
 def test_a_paid_claim_shows_its_state_and_its_region(
-    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+    engine: Engine, ledgered: Ledgered, projector: Projector
 ) -> None:
     """平潭 stands apart from 福州, the total is the sum of the rows, a claim refused by the rule counts as refused."""
     ledgered(batches(paid_claim().kafka, 1, 5))
@@ -81,7 +92,7 @@ def test_a_paid_claim_shows_its_state_and_its_region(
 
 @pytest.mark.parametrize("services", [("payment", "certification", "enrolment", "audit"), None])
 def test_the_order_of_topics_means_nothing(
-    engine: Engine, ledgered: Ledgered, projector: LedgerProjector, services: tuple[str, ...] | None
+    engine: Engine, ledgered: Ledgered, projector: Projector, services: tuple[str, ...] | None
 ) -> None:
     """A payment may be ledgered before the enrolment that it rests on: the answers are the same."""
     story = paid_claim()
@@ -116,7 +127,7 @@ def _of_the_claim(story: Story) -> list[Any]:
 
 
 def test_the_chain_names_everyone_with_duty_and_facts(
-    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+    engine: Engine, ledgered: Ledgered, projector: Projector
 ) -> None:
     """谁使用、谁负责: used, attested, claimed, checked, approved, paid; in that order, then by duty."""
     ledgered(batches(paid_claim().kafka, 4, 7))
@@ -141,38 +152,36 @@ def test_the_chain_names_everyone_with_duty_and_facts(
     ]
 
 
-def test_a_rebuild_gives_the_same_rows(
-    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+def test_a_rebuilt_read_model_equals_the_live_one(
+    engine: Engine, ledgered: Ledgered, facts: LedgerFacts, projector: Projector
 ) -> None:
-    """Emptied and folded again, alone or all together."""
+    """Of the whole ledger, though the live one had half of it; then it is up to date."""
     story = paid_claim()
-    ledgered(batches(story.kafka, 5, 3))
-    assert _project(projector) == len(PROJECTIONS) * len(story.facts)
-    before = _rows(engine)
-    assert all(before.values())
+    cut = batches(story.kafka, 5, 3)
+    ledgered(cut[: len(cut) // 2])
+    _project(projector)
+    ledgered(cut[len(cut) // 2 :])
     for projection in PROJECTIONS:
-        projector.rebuild(projection.name)
-    assert not any(_rows(engine).values())
+        assert rebuild(engine, facts, projection).facts == len(story.facts)
+    assert set(projector.behind().values()) == {0}
+    rebuilt = _rows(engine)
+    assert all(rebuilt.values())
+    _begin_again(engine)
     assert set(projector.behind().values()) == {len(story.facts)}
     _project(projector)
-    assert _rows(engine) == before
-    projector.rebuild("claims")
-    _project(projector)
-    assert _rows(engine) == before
-    assert set(projector.behind().values()) == {0}
+    assert _rows(engine) == rebuilt
 
 
 def test_pages_of_any_size_give_the_same_rows(
-    engine: Engine, ledgered: Ledgered, projector: LedgerProjector, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, ledgered: Ledgered, projector: Projector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A claim's facts may lie in different pages, and come while projecting."""
     cut = batches(paid_claim().kafka, 6, 2)
     ledgered(cut)
     _project(projector)
     before = _rows(engine)
-    for projection in PROJECTIONS:
-        projector.rebuild(projection.name)
-    monkeypatch.setattr("services.audit.projections.projector.PAGE", 1)
+    _begin_again(engine)
+    monkeypatch.setattr("shared.eventstore.projector.PAGE", 1)
     _project(projector)
     assert _rows(engine) == before
 
@@ -194,15 +203,15 @@ class _AtOnce:
 
 
 def test_two_projectors_fold_a_page_once(
-    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+    engine: Engine, ledgered: Ledgered, projector: Projector
 ) -> None:
     """Both have read the same cursor: its compare-and-set lets one of them through, nothing is counted twice."""
-    assert projector.advance() == 0
+    assert projector.project_some() == 0
     ledgered(batches(paid_claim().kafka, 7, 4))
     source = _AtOnce()
     with ThreadPoolExecutor(2) as pool:
-        pair = [LedgerProjector(engine, source, [counted]) for _ in range(2)]
-        moved = [future.result(30) for future in [pool.submit(one.advance) for one in pair]]
+        pair = [Projector(engine, LedgerFacts(source), [counted]) for _ in range(2)]
+        moved = [future.result(30) for future in [pool.submit(one.project_some) for one in pair]]
     assert sorted(moved) == [0, len(paid_claim().facts)]
     with engine.connect() as connection:
         table = connection.execute(select(progress_by_region)).mappings().one()
@@ -210,7 +219,7 @@ def test_two_projectors_fold_a_page_once(
 
 
 def test_bytes_that_are_no_fact_are_passed_over_and_counted(
-    engine: Engine, ledgered: Ledgered, projector: LedgerProjector
+    engine: Engine, ledgered: Ledgered, facts: LedgerFacts, projector: Projector
 ) -> None:
     """They are leaves all the same, and hold nothing up."""
     story = paid_claim()
@@ -226,18 +235,18 @@ def test_bytes_that_are_no_fact_are_passed_over_and_counted(
         table = connection.execute(select(progress_by_region)).mappings().one()
     assert table["paid_fen"] == AMOUNT
     # claim_history: junk, NUL twice. claims, progress, responsibility: the fact without its amount, the NUL.
-    assert projector.passed_over == 3 + 3 * 2
+    assert facts.passed_over == 3 + 3 * 2
 
 
 def test_the_worker_and_the_projector_may_run_at_once(
     engine: Engine, worker: Callable[[], LedgerWorker]
 ) -> None:
     """A page ends at what is committed; the rest comes with the next."""
-    one, fold = worker(), LedgerProjector(engine, reading, PROJECTIONS)
+    one, fold = worker(), Projector(engine, LedgerFacts(reading), PROJECTIONS)
     story = paid_claim()
     for batch in batches(story.kafka, 10, 4):
         one.decide(partition(batch[0]), batch)
-        fold.advance()
+        fold.project_some()
     _project(fold)
     with engine.connect() as connection:
         assert projector.as_of(connection, "claims") == len(story.facts)

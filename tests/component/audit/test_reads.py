@@ -11,10 +11,10 @@ import httpx
 import pytest
 from sqlalchemy import Engine, insert, select
 
-from services.audit.projections.projector import LedgerProjector
 from shared.contracts.fact import Circumstances, encode
 from shared.contracts.intake import BusinessDayAdopted
 from shared.eventstore.businessdate import STREAM
+from shared.eventstore.projector import Projector
 from shared.eventstore.tables import events, foreign_facts
 from shared.tlog.notes import Signer
 from tests.component.audit.serving import ASKED, audit_app, serving
@@ -54,13 +54,13 @@ def url(
     engine: Engine,
     signer: Signer,
     ledgered: Callable[[Iterable[Sequence[Record]]], None],
-    projector: LedgerProjector,
+    projector: Projector,
 ) -> Iterator[str]:
     """Audit on a business day, with one paid and one refused claim; organisations' names are known."""
     _adopt_day(engine)
     story = paid_claim()
     ledgered(batches(story.kafka, 21, 5))
-    while projector.advance():
+    while projector.project_some():
         pass
     known = [
         {"type": fact.type, "subject": fact.stream, "version": 1, "state": fact.state}

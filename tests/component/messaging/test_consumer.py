@@ -40,6 +40,9 @@ class Recorder:
     def forget(self) -> None:
         self.forgotten += 1
 
+    def resume(self, _partition) -> int:
+        return 1 << 40
+
     def overdue(self) -> list:
         return []
 
@@ -200,6 +203,9 @@ class Chained(Recorder):
         self.links.settle(taken.links)
         self.positions += [link.headers.position for _, link in taken.links]
         return self.links.following(partition, records)
+
+    def resume(self, _partition) -> int:
+        return 1 << 40
 
     def overdue(self) -> list:
         return self.links.overdue()

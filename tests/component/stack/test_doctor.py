@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
+from shared.messaging.relay import StoreBehindKafka
 from zeren.stack import doctor
 from zeren.stack.local import start_servers
+from zeren.stack.service_states import ended, judge, relay_between
 from zeren.stack.supervisor import Supervisor
 
 
@@ -51,3 +55,106 @@ def test_an_existing_server_that_is_named_badly_is_found(monkeypatch):
     found = by_check(doctor.examine("test-never-made"))["existing servers"]
     assert not found.ok
     assert "postgresql://" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("where", "why", "found", "advice"),
+    [
+        (
+            "payment.policies zeren.enrolment.facts.v1/3",
+            "gap: enrolment@0b6c is missing its link after position 811",
+            "缺口",
+            "zeren resend enrolment --from 812",
+        ),
+        (
+            "payment.policies zeren.enrolment.facts.v1/3",
+            "other_digest at position 812 at offset 900",
+            "另一份内容",
+            "zeren recover enrolment",
+        ),
+        (
+            "audit.ledger zeren.payment.facts.v1/0",
+            "other bytes than ledgered at position 7, offset 9",
+            "另一份内容",
+            "zeren audit reconcile --service payment",
+        ),
+        (
+            "audit.ledger zeren.payment.facts.v1/0",
+            "unreadable headers or no value at offset 17",
+            "没有可读的头",
+            "deploy/local/acls.toml",
+        ),
+        (
+            "audit.ledger zeren.payment.facts.v1/0",
+            "70000 bytes at offset 17, the ledger's limit is 65535",
+            "超过账本条目上限",
+            "deploy/local/acls.toml",
+        ),
+        (
+            "enrolment.intake zeren.enrolment.intake.v1/1",
+            "KeyError at offset 3",
+            "已停止",
+            "zeren logs enrolment",
+        ),
+    ],
+)
+def test_each_reason_why_a_partition_stopped_has_its_way_out(where, why, found, advice):
+    """What stopped, where, why in the service's words, and a command."""
+    name = where.partition(".")[0]
+    ready = {"ready": True, "database": True, "assigned": True, "stopped": {where: why}}
+    well, finding = judge(name, ready, "zeren up")
+    assert well.ok
+    assert (finding.ok, finding.check) == (False, f"partition {where}")
+    assert found in finding.found
+    assert why in finding.found
+    assert advice in finding.advice
+
+
+@pytest.mark.parametrize("lacking", ["database", "kafka", "relay", "assigned"])
+def test_a_service_that_waits_tells_for_what(lacking):
+    """PostgreSQL, Kafka, its relay, its partitions; the advice names the command that starts the stack."""
+    (finding,) = judge("payment", {"ready": False, lacking: False, "stopped": {}}, "zeren up --state x")
+    assert not finding.ok
+    assert finding.advice
+    (finding,) = judge("payment", {"ready": False, "database": False}, "zeren up --state x")
+    assert "zeren up --state x" in finding.advice
+
+
+def test_a_relay_that_does_not_move_is_told_from_one_that_does():
+    """Facts that are just being sent are no finding to act on."""
+    behind, moved = {"head": 100, "unsent_facts": 40}, {"head": 120, "unsent_facts": 30}
+    assert list(relay_between("payment", [{"head": 9, "unsent_facts": 0}])) == []
+    (moving,) = relay_between("payment", [behind, moved])
+    assert moving.ok
+    (stuck,) = relay_between("payment", [behind, {"head": 120, "unsent_facts": 60}])
+    assert not stuck.ok
+    assert "60" in stuck.found
+
+
+def test_a_service_whose_database_was_put_back_is_told_to_recover(tmp_path):
+    """It ends with code 4 and its last words; to start it again as it is would be refused again."""
+    log = tmp_path / "enrolment.log"
+    log.write_text(
+        '{"message":"service starts"}\n' + f"{StoreBehindKafka('enrolment', '数据库', 'the database')}\n"
+    )
+    put_back = ended("enrolment", log, "zeren up")
+    assert "zeren recover enrolment" in put_back.advice
+    log.write_text('{"message":"service failed","why":"x"}\n')
+    crashed = ended("enrolment", log, "zeren up")
+    assert "service failed" in crashed.found
+    assert "recover" not in crashed.advice
+
+
+def test_a_disk_that_is_nearly_full_is_found(monkeypatch):
+    """Before PostgreSQL and Kafka stop on it."""
+    monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 1 << 60)
+    found = by_check(doctor.examine("test-never-made"))["disk"]
+    assert not found.ok
+    assert "2 GB" in found.advice
+
+
+def test_a_stack_that_is_down_is_examined_without_waiting(fresh_state):
+    """Nothing answers, and nothing is asked of the services."""
+    found = by_check(doctor.examine(fresh_state().path.name))
+    assert not [check for check in found if check.startswith(("service", "process", "relay", "parked"))]
+    assert found["disk"].ok

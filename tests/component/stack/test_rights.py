@@ -41,7 +41,7 @@ WRITES = {
     f"inst-{FIRST}": {E_INTAKE, C_INTAKE, P_INTAKE},
 }
 READS = {
-    "svc-enrolment": {E_FACTS, E_INTAKE, CHECKPOINTS},
+    "svc-enrolment": {E_FACTS, E_INTAKE, P_FACTS, CHECKPOINTS},
     "svc-certification": {C_FACTS, C_INTAKE, E_FACTS, CHECKPOINTS},
     "svc-payment": {P_FACTS, P_INTAKE, E_FACTS, C_FACTS, CHECKPOINTS},
     "svc-audit": {A_FACTS, E_FACTS, C_FACTS, P_FACTS, CHECKPOINTS},

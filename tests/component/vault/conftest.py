@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, make_url, select, text
+from sqlalchemy import Engine, func, make_url, select
 
 from shared.vault.database import make_engine
+from shared.vault.erasure import Erased
+from shared.vault.erasure import erase as erase_person
 from shared.vault.migrate import migrate
 from shared.vault.sealing import new_key
 from shared.vault.tables import metadata
@@ -74,11 +76,6 @@ def count(owner: Engine) -> Callable[[str], int]:
 
 
 @pytest.fixture
-def erase(owner: Engine) -> Callable[[str], None]:
-    """What erasure rests on: the person's data key is deleted, and nothing else."""
-
-    def delete(person: str) -> None:
-        with owner.begin() as connection:
-            connection.execute(text("DELETE FROM data_keys WHERE person_id = :person"), {"person": person})
-
-    return delete
+def erase(vault_of: Callable[[str], Vault]) -> Callable[[str], Erased]:
+    """A person's first order is carried out, by enrolment's role."""
+    return lambda person: erase_person(vault_of("enrolment"), person, 1)

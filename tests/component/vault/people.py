@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
+from shared.vault.erasure import Erased
 from shared.vault.persons import PersonStep
 from shared.vault.vault import Vault
 
 VaultOf = Callable[[str], Vault]
 EngineOf = Callable[[str], Engine]
 Count = Callable[[str], int]
-Erase = Callable[[str], None]
+Erase = Callable[[str], Erased]
 
 GROUPS = ("MIGRANT_WORKER", "REGISTERED_POOR")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from sqlalchemy import Engine, text
 
 from shared.vault.accounts import Accounts, OwnerKind
 from shared.vault.disclosure import disclose_groups
-from shared.vault.errors import PersonUnreadable
+from shared.vault.erasure import Erased, is_known, shred_deleted_keys
+from shared.vault.erasure import erase as erase_person
+from shared.vault.errors import PersonUnreadable, VaultUnavailable
 from shared.vault.evidence import Evidence
 from shared.vault.names import PersonNames
 from shared.vault.persons import PersonStep, PersonVault, ResolvedPerson
 from tests.component.vault.people import GROUPS, Count, Erase, VaultOf, step
+from zeren.stack.local import Servers
 
 ACCOUNT = {"number": "6217001234567890", "holder": "林小梅", "bank": "中国建设银行"}
 
@@ -107,3 +113,103 @@ def test_an_erased_person_enrolling_anew_keeps_the_id_but_not_the_past(
     assert Evidence(vault, "enrolment").open(new.digest) == b"new body"
     old = readable(vault_of, steps[0], people[0], accounts[0])
     assert old == {"name": True, "evidence": False, "groups": False, "account": False}
+
+
+def test_what_an_order_deleted_is_told_as_counts_and_again_the_same(
+    vault_of: VaultOf, kept: Kept, erase: Erase
+) -> None:
+    """A repetition after a crash finds nothing to delete, is no error, and still knows what went."""
+    _, people, _ = kept
+    person = people[0].person_id
+    told = Erased(data_keys=1, values=3, commitments=len(GROUPS), submissions=1, accounts=1)
+    assert erase(person) == told
+    assert erase(person) == told
+    again = erase_person(vault_of("enrolment"), person, 2)
+    assert again == Erased(data_keys=0, values=0, commitments=0, submissions=0, accounts=0)
+
+
+def test_a_repeated_order_leaves_alone_what_came_by_a_new_enrolment(
+    vault_of: VaultOf, kept: Kept, erase: Erase
+) -> None:
+    """Its crash may lie long ago: only a new order deletes what the person gave since."""
+    _, people, _ = kept
+    person = people[0].person_id
+    erase(person)
+    PersonVault(vault_of("enrolment")).resolve([step("anew", 1)])
+    erase(person)
+    assert PersonNames(vault_of("audit")).read([person])
+    assert erase_person(vault_of("enrolment"), person, 2).data_keys == 1
+
+
+def test_an_account_registered_after_a_new_enrolment_is_readable(
+    vault_of: VaultOf, kept: Kept, erase: Erase
+) -> None:
+    """The same number again is a new account: the old one's ciphertext is gone."""
+    _, people, accounts = kept
+    person = people[0].person_id
+    erase(person)
+    PersonVault(vault_of("enrolment")).resolve([step("anew", 1)])
+    found = Accounts(vault_of("payment")).register(OwnerKind.PERSON, person, **ACCOUNT)
+    assert found.account_id != accounts[0]
+    assert set(Accounts(vault_of("payment")).read([found.account_id, accounts[0]])) == {found.account_id}
+
+
+def test_audit_tells_erased_from_unknown(vault_of: VaultOf, kept: Kept, erase: Erase) -> None:
+    """Both have no name to show; only one ever had."""
+    _, people, _ = kept
+    person = people[0].person_id
+    assert PersonNames(vault_of("audit")).erased([person]) == set()
+    erase(person)
+    nobody = "22222222-2222-4222-8222-222222222222"
+    assert PersonNames(vault_of("audit")).erased([person, nobody]) == {person}
+    assert is_known(vault_of("enrolment"), person)
+    assert not is_known(vault_of("enrolment"), nobody)
+    with pytest.raises(PersonUnreadable):
+        erase_person(vault_of("enrolment"), nobody, 1)
+
+
+def test_a_deleted_key_leaves_the_file_that_it_lay_in(
+    vault_of: VaultOf, kept: Kept, erase: Erase, owner: Engine, servers: Servers
+) -> None:
+    """A row that is only dead still has its bytes on the disk; after the rewrite in no file of it."""
+    _, people, _ = kept
+    person, other = (one.person_id for one in people)
+    wrapped = {one: _wrapped(owner, one) for one in (person, other)}
+    erase(person)
+    assert _on_disk(owner, servers, wrapped[person])
+    shred_deleted_keys(vault_of("enrolment"))
+    assert not _on_disk(owner, servers, wrapped[person])
+    assert _on_disk(owner, servers, wrapped[other])
+    assert PersonNames(vault_of("audit")).read([other])
+
+
+def test_a_rewrite_that_an_older_transaction_spoils_is_not_taken_for_done(
+    vault_of: VaultOf, kept: Kept, erase: Erase, owner: Engine
+) -> None:
+    """Whoever still sees the deleted row keeps it in the new file: it is done again after them."""
+    _, people, _ = kept
+    with owner.connect().execution_options(isolation_level="REPEATABLE READ") as older, older.begin():
+        older.execute(text("SELECT count(*) FROM steps"))
+        erase(people[0].person_id)
+        with pytest.raises(VaultUnavailable, match="shred again"):
+            shred_deleted_keys(vault_of("enrolment"))
+    shred_deleted_keys(vault_of("enrolment"))
+
+
+def _wrapped(owner: Engine, person: str) -> bytes:
+    with owner.connect() as connection:
+        query = text("SELECT wrapped FROM data_keys WHERE person_id = CAST(:person AS uuid)")
+        return bytes(connection.execute(query, {"person": person}).scalar_one())
+
+
+def _on_disk(owner: Engine, servers: Servers, content: bytes) -> bool:
+    """Whether any file of the database holds these bytes, everything written and what is dropped unlinked."""
+    with servers.postgres.connect() as administrator:
+        administrator.execute("CHECKPOINT")
+        (folder,) = administrator.execute("SHOW data_directory").fetchone() or ("",)
+        name = owner.url.database
+        row = administrator.execute("SELECT oid FROM pg_database WHERE datname = %s", (name,)).fetchone()
+    assert row is not None
+    files = [path for path in (Path(folder) / "base" / str(row[0])).iterdir() if path.is_file()]
+    assert files
+    return any(content in path.read_bytes() for path in files)

@@ -30,6 +30,7 @@ TABLES = (
     "payee_accounts",
     "directory",
     "service_keys",
+    "erasures",
 )
 SERVICES = ("enrolment", "certification", "payment", "audit", "issuer")
 
@@ -49,6 +50,7 @@ FORBIDDEN_READS = {
     "payment": ("SELECT * FROM directory",),
     "audit": (
         "SELECT blind_index FROM persons",
+        "SELECT * FROM erasures",
         "SELECT * FROM evidence",
         "SELECT account_id FROM payee_accounts",
         "SELECT digest FROM steps",
@@ -74,6 +76,7 @@ INSERTS = {
     "payee_accounts": "INSERT INTO payee_accounts VALUES (gen_random_uuid(), 'INSTITUTION', 'o', 'x', 'c', 'x')",
     "directory": "INSERT INTO directory VALUES ('h', 'x', 'p', 'o', '{}', true)",
     "service_keys": "INSERT INTO service_keys VALUES ('n', 'k', 'x')",
+    "erasures": "INSERT INTO erasures VALUES (gen_random_uuid(), 1, 0, 0, 0, 0, 0)",
 }
 PERSONS = {"persons", "data_keys", "sealed_values", "steps", "commitments", "evidence", "service_keys"}
 MAY_INSERT = {
@@ -113,6 +116,22 @@ def test_a_role_inserts_only_where_it_must(engine_of: EngineOf, service: str) ->
     """Audit and the issuer insert nothing at all."""
     engine = engine_of(f"vault_{service}")
     assert {table for table in TABLES if not refused(engine, INSERTS[table])} == MAY_INSERT[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_enrolment_erases_and_only_through_the_function(engine_of: EngineOf, service: str) -> None:
+    """The right to erase is the right to call one function, and to rewrite the one table with wrapped keys."""
+    engine = engine_of(f"vault_{service}")
+    call = "SELECT * FROM erase_person(gen_random_uuid(), 1)"
+    assert refused(engine, call) == (service != "enrolment")
+    with engine.connect() as connection:
+        rights = {
+            table: connection.scalar(text("SELECT has_table_privilege(:table, 'MAINTAIN')"), {"table": table})
+            for table in TABLES
+        }
+    assert {table for table, may in rights.items() if may} == (
+        {"data_keys"} if service == "enrolment" else set()
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -23,7 +23,7 @@ from zeren.stack.supervisor import Supervisor
 def test_migrated_tables_are_those_of_the_code(owner: Engine) -> None:
     """Tables, columns, types, nullability, keys and indexes: Alembic finds no difference."""
     with owner.connect() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "v0001"
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "v0002"
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         found = [one for one in compare_metadata(context, metadata) if one[0] != "add_table_comment"]
         assert found == []
@@ -44,7 +44,7 @@ def test_two_migrations_of_an_empty_database_at_once_wait_for_each_other(fresh_d
             done.result()
     engine = make_engine(url)
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("v0001",)]
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("v0002",)]
     engine.dispose()
 
 

@@ -15,7 +15,7 @@ from zeren.institution.keys import SigningKey, write_key
 
 FROM_THE_ISSUE = (
     "up down status doctor logs reset demo institution validate codes submit token worklist claim audit targets "
-    "ledger policy day"
+    "ledger policy projection day"
 )
 
 
@@ -38,6 +38,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
     [
         ("institution", {"register", "key", "publish", "receipts"}),
         ("claim", {"list", "show"}),
+        ("projection", {"status", "rebuild", "verify"}),
         ("audit", {"replay", "responsible"}),
         ("ledger", {"verify", "checkpoint", "prove", "check"}),
         ("policy", {"list", "check", "show"}),

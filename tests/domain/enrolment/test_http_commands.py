@@ -305,7 +305,7 @@ def test_every_answer_is_documented_with_an_example(world: World):
         for operation in methods.values()
         if "tags" in operation
     ]
-    assert len(operations) == 10
+    assert len(operations) == 11
     for operation in operations:
         answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
         model = schema["components"]["schemas"][answer.rsplit("/", 1)[1]]

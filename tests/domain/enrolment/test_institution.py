@@ -5,11 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.enrolment.domain import institution as organisations
-from services.enrolment.domain.institution import PayeeAccount, RegisterInstitution, RegisterKey, institution
-from shared.contracts.enrolment import InstitutionKeyRegistered, InstitutionRegistered, PayeeAccountRegistered
+from services.enrolment.domain.institution import (
+    PayeeAccount,
+    RegisterInstitution,
+    RegisterKey,
+    RevokeKey,
+    institution,
+)
+from shared.contracts.enrolment import (
+    InstitutionKeyRegistered,
+    InstitutionKeyRevoked,
+    InstitutionRegistered,
+    PayeeAccountRegistered,
+)
 from shared.testing.scenario import given
 from tests.domain.enrolment.facts import BODY, OTHER_SCHOOL, REGION, SCHOOL
 
@@ -157,3 +169,47 @@ def test_a_public_key_is_32_bytes_in_its_one_canonical_text(text: str):
 def test_a_key_ends_after_it_begins():
     command = register_key(valid_until=SINCE)
     given(institution, registered).when(command).then_refused(organisations.KeyPeriodEmpty, "valid_until")
+
+
+def revoke(**changes: Any) -> RevokeKey:
+    """The school's key ends, or another by `changes`."""
+    plain: dict[str, Any] = {"uscc": SCHOOL, "key_id": "k-1", "valid_until": LATER, "reason": "COMPROMISED"}
+    return RevokeKey(**(plain | changes))
+
+
+revoked = InstitutionKeyRevoked(uscc=SCHOOL, key_id="k-1", valid_until=LATER, reason="COMPROMISED")
+
+
+def test_a_key_is_revoked_from_an_instant_on_for_a_reason():
+    given(institution, registered, key).when(revoke()).then(revoked)
+
+
+def test_a_key_is_revoked_once():
+    """Its end stands: a second revocation could only take good signatures back or let bad ones in."""
+    command = revoke(valid_until=SINCE + (LATER - SINCE) / 2)
+    given(institution, registered, key, revoked).when(command).then_refused(
+        organisations.KeyRevokedAlready, "key_id"
+    )
+
+
+def test_an_unknown_key_is_not_revoked():
+    given(institution, registered, key).when(revoke(key_id="k-9")).then_refused(
+        organisations.KeyUnknown, "key_id"
+    )
+
+
+def test_a_key_never_ends_before_it_began():
+    given(institution, registered, key).when(revoke(valid_until=SINCE)).then_refused(
+        organisations.KeyPeriodEmpty, "valid_until"
+    )
+
+
+def test_a_revocation_never_lengthens_a_key():
+    ending = msgspec.structs.replace(key, valid_until=LATER)
+    given(institution, registered, ending).when(revoke()).then_refused(
+        organisations.KeyEndsEarlier, "valid_until"
+    )
+
+
+def test_registering_a_revoked_key_again_does_not_revive_it():
+    given(institution, registered, key, revoked).when(register_key(holder=SCHOOL)).then_nothing()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
@@ -18,13 +18,15 @@ from shared.businessday.adopt import adopted_effects
 from shared.contracts.enrolment import BusinessDayOpened
 from shared.contracts.fact import Circumstances, decode
 from shared.eventstore.businessdate import STREAM, MoveDay, business_day, business_day_reads
-from shared.eventstore.changes import KnowKey, Reads
+from shared.eventstore.changes import KnowKey, Reads, Wake
 from shared.eventstore.execute import Executor
 from shared.eventstore.memory import MemoryStore
 from shared.identity import class_id
 from shared.intake.evidence import SealedIntake
+from shared.intake.keys import key_known
 from shared.intake.receipt import PARKING, receipt_effects
 from shared.intake.worker import IntakeWorker, ParkedRow
+from shared.messaging.consumer import ReadAgain
 from shared.vault.persons import ResolvedPerson
 from tests.book import BOOK
 
@@ -60,6 +62,25 @@ class DictVault:
         return self.bodies.get(digest)
 
 
+class BrokenHandler:
+    """A fault of ours that strikes some submissions, until it is mended."""
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
+        self._mended = False
+
+    def mend(self) -> None:
+        self._mended = True
+
+    def around(self, decide):
+        def deciding(submitted, draft):
+            if not self._mended and self._mark in f"{submitted.submission_id} {submitted.data}":
+                raise KeyError(self._mark)
+            return decide(submitted, draft)
+
+        return deciding
+
+
 @dataclass
 class Step:
     """A unit of work from a function."""
@@ -93,9 +114,10 @@ class IntakeWorld:
             always=business_day_reads(),
             clock=lambda: CLOCK,
         )
+        self.handlers = dict(handlers(BOOK))
         self.worker = IntakeWorker(
             self.executor,
-            handlers(BOOK),
+            self.handlers,
             SealedIntake(self.vault, self.vault),
             lambda day: day + timedelta(days=3),
         )
@@ -111,7 +133,14 @@ class IntakeWorld:
     def know_key(self, key_id: str, uscc: str, kind: str = "TRAINING") -> None:
         raw = PRIVATE.public_key().public_bytes_raw()
         key = KnowKey(key_id, uscc, kind, "350100", raw, datetime(2020, 1, 1, tzinfo=UTC), None)
-        self.run(lambda draft: draft.stage(key))
+        self.run(lambda draft: (draft.stage(key), draft.stage(Wake(key_known(key_id)))))
+
+    def break_handler(self, mark: str) -> BrokenHandler:
+        """Makes decisions fail, as by a fault of ours, on submissions that hold the mark."""
+        broken = BrokenHandler(mark)
+        for kind, handler in self.handlers.items():
+            self.handlers[kind] = replace(handler, decide=broken.around(handler.decide))
+        return broken
 
     def approve(self, class_ref: str) -> None:
         stream = class_id(USCC, class_ref)
@@ -132,12 +161,19 @@ class IntakeWorld:
         self.deliver(*(self.record(value, sign(value)) for value in documents))
 
     def deliver(self, *records) -> None:
-        self.worker.decide(TOPIC, records)
+        self._decide(TOPIC, records)
+
+    def _decide(self, partition: TopicPartition, records) -> None:
+        """As a consumer: read again where offsets are missing before; here nothing ever stands there."""
+        try:
+            self.worker.decide(partition, records)
+        except ReadAgain:
+            self.worker.decide(partition, records)
 
     def send_on(self, partition: int, *documents: bytes) -> None:
         """The same on another partition."""
         at = TopicPartition(TOPIC.topic, partition)
-        self.worker.decide(at, [self.record(value, sign(value), partition=partition) for value in documents])
+        self._decide(at, [self.record(value, sign(value), partition=partition) for value in documents])
 
     def wake(self) -> int:
         """What the parking loop does: wakes the ready and the overdue."""

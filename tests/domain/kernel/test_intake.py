@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from shared.eventstore.changes import SendReceipt
+from shared.eventstore.changes import SendReceipt, Wake
+from shared.messaging.consumer import ReadAgain
 
-from .intake_world import DAY, USCC, IntakeWorld, apply_class, document, enrol, sheet, sign
+from .intake_world import DAY, TOPIC, USCC, IntakeWorld, apply_class, document, enrol, sheet, sign
 
 
 @pytest.fixture
@@ -203,3 +204,93 @@ def test_no_personal_number_put_in_a_header_type_or_key_id_reaches_a_fact(world,
     assert len(world.facts("SubmissionRejected")) == 1
     assert len(world.facts("SubmissionQuarantined")) == 2
     assert all(text.encode() not in row.state for row in world.store.tables.log)
+
+
+def test_a_submission_under_an_unknown_key_waits_sealed_until_the_key_is_registered(world):
+    """Onboarding and the first submission may overtake each other: neither is lost, one receipt."""
+    world.deliver(world.record(apply_class(), sign(apply_class(), "key-2")))
+    (waiting,) = world.store.tables.parked.values()
+    assert (waiting.row.awaited, waiting.row.institution) == ("key:key-2", "")
+    assert waiting.row.digest in world.vault.bodies
+    assert (world.receipts(), world.wake()) == ([], 0)
+    world.know_key("key-2", USCC)
+    assert world.wake() == 1
+    assert world.receipts() == [("apply-1", "accepted")]
+    assert (world.store.tables.parked, world.store.tables.deadlines) == ({}, {})
+
+
+def test_past_its_deadline_a_submission_under_an_unknown_key_is_quarantined(world):
+    """Nobody registered the key: the record can't be attributed, and that is said once."""
+    record = world.record(apply_class(), sign(apply_class(), "key-2"))
+    world.deliver(record, record)
+    for days in range(1, 5):
+        world.open_day(DAY + timedelta(days=days))
+    assert world.wake() == 1
+    (quarantined,) = world.facts("SubmissionQuarantined")
+    assert ([r.code for r in quarantined.reasons], quarantined.claimed_key) == (
+        ["signature.key_unknown"],
+        "key-2",
+    )
+    assert (world.store.tables.parked, world.wake()) == ({}, 0)
+
+
+def test_a_key_of_another_organisation_that_comes_lets_what_waited_be_quarantined(world):
+    """The key came, but it is not the sender's."""
+    world.deliver(world.record(apply_class(), sign(apply_class(), "key-2")))
+    world.know_key("key-2", "91350100MA3000022F")
+    world.wake()
+    (quarantined,) = world.facts("SubmissionQuarantined")
+    assert [r.code for r in quarantined.reasons] == ["signature.key_of_other_institution"]
+    assert world.store.tables.parked == {}
+
+
+def test_no_more_than_a_hundred_submissions_wait_for_one_claimed_key(world):
+    """Whoever claims a key need not be its owner: past the bound they are quarantined at once."""
+    documents = [apply_class(f"apply-{n}") for n in range(103)]
+    world.deliver(*(world.record(value, sign(value, "key-2")) for value in documents))
+    assert len(world.store.tables.parked) == 100
+    told = [fact.reasons[0].code for fact in world.facts("SubmissionQuarantined")]
+    assert told == ["signature.key_unknown_too_many"] * 3
+
+
+def test_a_submission_whose_decision_fails_by_a_fault_waits_for_an_operator_and_holds_nobody_up(world):
+    """The one before and the one after are decided; mended and woken, it has its one receipt."""
+    handler = world.break_handler("c-broken")
+    world.send(apply_class("a", "c-a"), apply_class("b", "c-broken"), apply_class("c", "c-c"))
+    assert world.receipts() == [("a", "accepted"), ("c", "accepted")]
+    (waiting,) = world.store.tables.parked.values()
+    assert waiting.row.awaited == "operator:KeyError"
+    world.run(lambda draft: draft.stage(Wake("operator:KeyError")))
+    assert world.wake() == 1
+    assert len(world.store.tables.parked) == 1
+    handler.mend()
+    world.run(lambda draft: draft.stage(Wake("operator:KeyError")))
+    world.wake()
+    assert world.receipts()[2:] == [("b", "accepted")]
+    assert world.store.tables.parked == {}
+
+
+def test_a_fault_in_one_woken_submission_does_not_hold_up_those_woken_with_it(world):
+    """The parking lot goes on past it."""
+    world.send(apply_class())
+    world.approve("c1")
+    world.send(sheet("sheet-1", "e1"), sheet("sheet-2", "e1", session_ref="c1-s1"))
+    world.break_handler("sheet-1")
+    world.send(enrol())
+    world.wake()
+    assert ("sheet-2", "accepted") in world.receipts()
+    (waiting,) = world.store.tables.parked.values()
+    assert (waiting.row.submission_id, waiting.row.awaited) == ("sheet-1", "operator:KeyError")
+
+
+def test_offsets_that_kafka_passed_over_are_read_again(world):
+    """A database that was put back: Kafka's hint is ahead of it, the position row decides."""
+    record = world.record(apply_class(), sign(apply_class()))
+    world.deliver(record)
+    world.offset += 3
+    later = world.record(apply_class("later", "c2"), sign(apply_class("later", "c2")))
+    with pytest.raises(ReadAgain) as told:
+        world.worker.decide(TOPIC, [later])
+    assert told.value.offset == record.offset + 1
+    world.worker.decide(TOPIC, [later])
+    assert world.receipts() == [("apply-1", "accepted"), ("later", "accepted")]

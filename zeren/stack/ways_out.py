@@ -1,0 +1,160 @@
+"""The states that a running service may tell of, in words, each with its way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zeren.stack.finding import Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayOut:
+    """A state and what to do about it, Chinese and English; names in braces are filled in.
+
+    Names: `name` the service, `source` whose topic it is, `after` the position behind the last link,
+    `start` the command that starts the stack.
+    """
+
+    zh: str
+    en: str
+    do_zh: str
+    do_en: str
+
+    def finding(self, check: str, why: str = "", **names: object) -> Finding:
+        """The state as it was found; `why` in the service's own words."""
+        zh, en, do_zh, do_en = (text.format(**names) for text in (self.zh, self.en, self.do_zh, self.do_en))
+        found = f"{zh}（{why}） / {en}" if why else f"{zh} / {en}"
+        return Finding(check=check, ok=False, found=found, advice=f"{do_zh} / {do_en}")
+
+
+SILENT = WayOut(
+    zh="进程在，但不应答",
+    en="the process is there and doesn't answer",
+    do_zh="刚启动则稍候；否则看 zeren logs {name}",
+    do_en="wait if it has just started; else see zeren logs {name}",
+)
+NOT_READY = WayOut(zh="未就绪", en="not ready", do_zh="看 zeren logs {name}", do_en="see zeren logs {name}")
+WAITING: Mapping[str, WayOut] = {
+    "database": WayOut(
+        zh="PostgreSQL 不应答，服务在等待",
+        en="PostgreSQL doesn't answer, the service waits",
+        do_zh="恢复后自行继续；postgres 若已退出，运行 {start}；磁盘满则先腾出空间",
+        do_en="it goes on by itself; if postgres has ended run {start}, on a full disk make space first",
+    ),
+    "kafka": WayOut(
+        zh="Kafka 不应答，服务在等待",
+        en="Kafka doesn't answer, the service waits",
+        do_zh="恢复后自行继续；kafka 若已退出，运行 {start}；磁盘满则先腾出空间",
+        do_en="it goes on by itself; if kafka has ended run {start}, on a full disk make space first",
+    ),
+    "relay": WayOut(
+        zh="中继没有前进，事实未到达 Kafka",
+        en="the relay doesn't move, facts don't reach Kafka",
+        do_zh="看 zeren logs {name}；Kafka 恢复后自行补发",
+        do_en="see zeren logs {name}; once Kafka is back it sends what is missing by itself",
+    ),
+    "assigned": WayOut(
+        zh="尚未分到分区：刚启动、再均衡或 Kafka 不应答",
+        en="no partitions yet: it has just started, rebalances, or lacks Kafka",
+        do_zh="一分钟后再看；仍如此则看 zeren logs {name}",
+        do_en="look again in a minute; if it stays so, see zeren logs {name}",
+    ),
+}
+"""By the field of /health/ready that is false."""
+
+_GAP = WayOut(
+    zh="链有缺口，分区已停止：主题中缺一个事实",
+    en="a gap in the chain, the partition stopped: a fact isn't in the topic",
+    do_zh="zeren audit reconcile --service {source} 指出缺什么；事件表有则 zeren resend {source} --from {after}，"
+    "再重启：zeren down，{start}",
+    do_en="zeren audit reconcile --service {source} names what is missing; where the event table has it, "
+    "zeren resend {source} --from {after}, then start again: zeren down, {start}",
+)
+_OTHER_DIGEST = WayOut(
+    zh="同一位置出现另一份内容，分区已停止",
+    en="a position came again with other bytes, the partition stopped",
+    do_zh="不要跳过：有人写入主题，或数据库曾恢复到较早时点。zeren audit reconcile --service {source} 指出哪处不同，"
+    "两份内容都保留作证据；事件表落后则 zeren recover {source}",
+    do_en="don't pass over it: somebody wrote to the topic, or a database was put back. zeren audit reconcile "
+    "--service {source} names the place that differs, keep both as evidence; if the event table is behind, "
+    "zeren recover {source}",
+)
+_UNREADABLE = WayOut(
+    zh="记录没有可读的头，分区已停止：不是中继写的",
+    en="a record without readable headers, the partition stopped: no relay wrote it",
+    do_zh="zeren audit reconcile --service {source} 指出偏移；查明谁能写该主题（deploy/local/acls.toml）并收回，"
+    "保留记录作证据；管理员删除该主题后，zeren down，{start} 会重建它，中继从事件表重发",
+    do_en="zeren audit reconcile --service {source} names the offset; find out who may write there "
+    "(deploy/local/acls.toml), take it from them, keep the record as evidence; once the administrator has deleted "
+    "the topic, zeren down, {start} makes it again and the relay sends it anew from the event table",
+)
+_TOO_LARGE = WayOut(
+    zh="记录超过账本条目上限，分区已停止：服务写不出这样的事实",
+    en="a record above the ledger's entry limit, the partition stopped: no service writes such a fact",
+    do_zh=_UNREADABLE.do_zh,
+    do_en=_UNREADABLE.do_en,
+)
+_STOPPED = WayOut(
+    zh="分区已停止",
+    en="the partition stopped",
+    do_zh="看 zeren logs {name}；修复后重启：zeren down，{start}",
+    do_en="see zeren logs {name}; once mended start again: zeren down, {start}",
+)
+_BY_WORDS = (
+    (re.compile(r"^gap"), _GAP),
+    (re.compile(r"^other_digest|other bytes|ledgered already"), _OTHER_DIGEST),
+    (re.compile(r"^unreadable headers"), _UNREADABLE),
+    (re.compile(r"limit is \d+$"), _TOO_LARGE),
+)
+_MISSING = re.compile(r"gap: ([a-z]+)@\S+ is missing its link after position (\d+)")
+_TOPIC = re.compile(r"zeren\.([a-z]+)\.")
+
+
+def stopped(name: str, where: str, why: str, start: str) -> Finding:
+    """A partition that a consumer of a service stopped on.
+
+    Args:
+        name: the service.
+        where: "<group> <topic>/<partition>".
+        why: in the service's words, see `shared.messaging.links` and the ledger's worker.
+        start: the command that starts the stack.
+    """
+    way = next((one for pattern, one in _BY_WORDS if pattern.search(why)), _STOPPED)
+    gap, topic = _MISSING.search(why), _TOPIC.search(where)
+    source = gap[1] if gap else topic[1] if topic else name
+    after = int(gap[2]) + 1 if gap else 1
+    return way.finding(f"partition {where}", why, name=name, source=source, after=after, start=start)
+
+
+UNKNOWN = WayOut(
+    zh="不知道是否有事实未发出",
+    en="whether facts are unsent isn't known",
+    do_zh="PostgreSQL 与 Kafka 恢复后再看",
+    do_en="look again once PostgreSQL and Kafka are back",
+)
+BEHIND = WayOut(
+    zh="中继落后且没有前进：{unsent} 个事实未发出，已发到位置 {sent}",
+    en="the relay is behind and doesn't move: {unsent} facts are unsent, those up to position {sent} are sent",
+    do_zh=WAITING["relay"].do_zh,
+    do_en=WAITING["relay"].do_en,
+)
+PARKED = WayOut(
+    zh="{count} 个外来事实无法处理，{behind} 个等在其后；最早自 {since}",
+    en="{count} foreign facts couldn't be taken in, {behind} wait behind them; the oldest since {since}",
+    do_zh="zeren parked show {service} {id} 看原因；修复后 zeren parked retry，或两人 zeren parked discard",
+    do_en="zeren parked show {service} {id} tells why; once mended zeren parked retry, or two people discard it",
+)
+PUT_BACK = WayOut(
+    zh="拒绝启动（退出码 4）：数据落后于已发布的内容",
+    en="it refuses to start (exit code 4): its data is behind what it has published",
+    do_zh="运行 zeren recover {name}，再运行 {start}",
+    do_en="run zeren recover {name}, then {start}",
+)
+ENDED = WayOut(
+    zh="已退出",
+    en="ended",
+    do_zh="运行 {start} 重新启动，日志 {log}",
+    do_en="start again with {start}; log: {log}",
+)
