@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -14,7 +14,9 @@ from services.audit.consumers import LEDGERED, PROJECTIONS, SOURCES
 from services.audit.ledger import reading
 from services.audit.ledger.append import open_ledger
 from services.audit.ledger.key import create_ledger_key, read_ledger_key
+from services.audit.ledger.published import compare_with_published
 from services.audit.ledger.publisher import CheckpointPublisher
+from services.audit.ledger.recover import recover_ledger
 from services.audit.ledger.worker import CONSUMER, LedgerWorker
 from services.audit.policies import effects
 from services.audit.projections.projector import LedgerFacts
@@ -56,6 +58,13 @@ def parts(settings: Settings) -> Parts:
             directory.router(context.authenticate, handlers.find),
         ]
 
+    async def compare(context: Context) -> None:
+        await compare_with_published(context.engine, context.kafka, signer.vkey)
+
+    async def recover(context: Context, progress: Callable[[str], None]) -> Mapping[str, int]:
+        before, after = await recover_ledger(context.engine, context.kafka, signer, LEDGERED, progress)
+        return {"ledger_before": before, "ledger": after}
+
     return Parts(
         effects=effects,
         policies=SOURCES,
@@ -66,6 +75,9 @@ def parts(settings: Settings) -> Parts:
         routers=routers,
         loops=_loops,
         consumers=consumers,
+        unsent=_unpublished,
+        compare=compare,
+        recover=recover,
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -74,6 +86,11 @@ def _signer(settings: Settings) -> Signer:
     if not settings.ledger_key_file.exists():
         create_ledger_key(settings.ledger_key_file)
     return read_ledger_key(settings.ledger_key_file, settings.log_name)
+
+
+def _unpublished(context: Context) -> int:
+    with context.engine.connect() as connection:
+        return reading.unpublished(connection)
 
 
 def _loops(context: Context) -> Mapping[str, Loop]:

@@ -39,6 +39,7 @@ _STATUS = {
     "parked.second_person_needed": 409,
     "parked.waits_behind": 409,
     "person.erased": 409,
+    "request.too_many": 429,
 }
 """What is not authenticated, not entitled, not there, or in conflict with what stands."""
 

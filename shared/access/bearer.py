@@ -13,6 +13,7 @@ from joserfc.jwk import KeySet
 
 from shared.access.actor import Actor
 from shared.access.commands import ActionNotAuthenticated, DutyNotHeld
+from shared.access.rate import Rate
 
 AUDIENCE = "zeren"
 KINDS = ("handler", "person")
@@ -21,15 +22,18 @@ Authenticate = Callable[..., Actor]
 """A FastAPI dependency: the acting person, or 401."""
 
 
-def authenticator(jwks_file: Path) -> Authenticate:
-    """A dependency that takes tokens signed by the keys in a JWKS file."""
+def authenticator(jwks_file: Path, rate: Rate | None = None) -> Authenticate:
+    """A dependency that takes tokens signed by the keys in a JWKS file, and bounds how often each actor asks."""
     keys = KeySet.import_key_set(json.loads(jwks_file.read_text()))
 
     def authenticate(authorization: Annotated[str, Header(max_length=4_096)] = "") -> Actor:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise ActionNotAuthenticated
-        return actor_of(token, keys, int(time.time()))
+        actor = actor_of(token, keys, int(time.time()))
+        if rate is not None:
+            rate.take(f"{actor.kind}:{actor.id}")
+        return actor
 
     return authenticate
 

@@ -13,6 +13,7 @@ from eventsourcing.persistence import IntegrityError
 from psycopg.rows import tuple_row
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.eventstore import write
 from shared.eventstore.changes import (
@@ -34,6 +35,18 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 _EVENT = "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events"
 
 
+GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.IdleInTransactionSessionTimeout)
+"""The driver's words for a connection or a server that is no more."""
+PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server that vanished without a word is noticed after some 20 s; connecting takes at most 5 s."""
+
+
 def make_engine(url: str, *, pool_size: int = 4) -> Engine:
     """An engine whose transactions can't hold others up for longer than their timeouts."""
     return create_engine(
@@ -42,7 +55,7 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         pool_size=pool_size,
         max_overflow=4,
         pool_pre_ping=True,
-        connect_args={"options": "-c idle_in_transaction_session_timeout=15s -c jit=off"},
+        connect_args={"options": "-c idle_in_transaction_session_timeout=15s -c jit=off", **PATIENCE},
     )
 
 
@@ -95,8 +108,10 @@ class SqlStore:
                 _driver(connection).cursor(row_factory=tuple_row) as cursor,
             ):
                 yield cursor
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except GONE as error:
             raise Unavailable(type(error).__name__) from error
+        except PoolTimeout as error:
+            raise Unavailable("no connection") from error
         except DBAPIError as error:
             raise Unavailable(type(error.orig).__name__) from error
 

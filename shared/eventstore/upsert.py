@@ -1,15 +1,36 @@
-"""Writing a page's net rows into a read model: one statement a table, however many rows there are."""
+"""Reading and writing a page's rows of a read model: one statement a table, one parameter, however many there are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Table, bindparam, func, select
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.types import TypeEngine
+
+_encoder = msgspec.json.Encoder()
 
 Row = dict[str, Any]
 """Column to value; a row to be written names every column of its table."""
+
+
+def any_of(values: Iterable[str], kind: type[TypeEngine[str]] = Text) -> Any:
+    """What a column may equal; `kind` is the column's type."""
+    return func.any(cast(bindparam(None, list(values), ARRAY(Text)), ARRAY(kind)))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -25,7 +46,7 @@ def add_up(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 def write_once(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Inserts rows; one whose key is there stays as it is."""
     if rows:
-        connection.execute(_insert(table).on_conflict_do_nothing(), _arrays(table, rows))
+        connection.execute(_insert(table).on_conflict_do_nothing(), _json(table, rows))
 
 
 def _merge(
@@ -36,16 +57,24 @@ def _merge(
     written = _insert(table)
     rest = {c.name: merged(c, written.excluded[c.name]) for c in table.columns if not c.primary_key}
     keys = list(table.primary_key.columns)
-    connection.execute(written.on_conflict_do_update(index_elements=keys, set_=rest), _arrays(table, rows))
+    connection.execute(written.on_conflict_do_update(index_elements=keys, set_=rest), _json(table, rows))
 
 
 def _insert(table: Table) -> Insert:
-    """An INSERT of many rows, one array a column: of one dimension, or a JSON list would be read as a second."""
-    found = list(table.columns)
-    arrays = (bindparam(c.name, type_=ARRAY(c.type, dimensions=1)) for c in found)
-    page = select(*(func.unnest(array).label(c.name) for c, array in zip(found, arrays, strict=True)))
-    return insert(table).from_select([c.name for c in found], page)
+    """An INSERT of many rows from one JSON text: encoded and read in C, whatever stands in it."""
+    rows = func.json_populate_recordset(_none_of(table), cast(bindparam("rows", type_=Text), JSON))
+    columns = [c.name for c in table.columns]
+    page = select(*rows.table_valued(*columns).c)
+    return insert(table).from_select(columns, page)
 
 
-def _arrays(table: Table, rows: Sequence[Row]) -> dict[str, list[Any]]:
-    return {c.name: [row[c.name] for row in rows] for c in table.columns}
+def _none_of(table: Table) -> ColumnElement[Any]:
+    """NULL of the table's row type, by its bare name: of the table that the connection sees."""
+    return literal_column(f'CAST(NULL AS "{table.name}")')
+
+
+def _json(table: Table, rows: Sequence[Row]) -> dict[str, str]:
+    names = {c.name for c in table.columns}
+    if not all(row.keys() >= names for row in rows):
+        raise KeyError(f"a row of {table.name} lacks a column")
+    return {"rows": _encoder.encode(rows).decode()}

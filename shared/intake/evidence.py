@@ -34,6 +34,9 @@ class Evidence(Protocol):
     def open(self, digest: str) -> bytes | None:
         """The body, or None where it is gone."""
 
+    def kept(self, digest: str) -> bool:
+        """Whether it was kept at all, readable or not."""
+
 
 class SealedIntake:
     """Persons and evidence together."""
@@ -57,6 +60,13 @@ class SealedIntake:
         step = person_step(record)
         try:
             return self._persons.resolve([step])[step.digest] if step is not None else None
+        except VaultUnavailable as error:
+            raise Unavailable("vault") from error
+
+    def erased(self, digest: str) -> bool:
+        """Whether a body that can't be opened was erased with its person. Raises: Unavailable."""
+        try:
+            return self._evidence.kept(digest)
         except VaultUnavailable as error:
             raise Unavailable("vault") from error
 

@@ -21,6 +21,7 @@ from shared.eventstore.execute import Executor, Work, WorkFailed
 from shared.eventstore.store import StoreError, Unavailable
 from shared.eventstore.tables import deadlines, parked
 from shared.intake.evidence import SealedIntake
+from shared.intake.forgotten import Forgotten
 from shared.intake.handling import Handlers, ResolvedPerson
 from shared.intake.incoming import (
     Attributed,
@@ -162,7 +163,10 @@ class IntakeWorker:
         return len(rows)
 
     def _woken(self, row: ParkedRow) -> Work[str]:
-        incoming = self._reopen(row)
+        body = self._sealed.body(row.digest)
+        if body is None:
+            return self._forgotten(row)
+        incoming = Incoming(body, row.jws.encode(), row.origin, row.traceparent)
         if row.awaited.startswith(KEY_AWAITED):
             return self._with_key(row, incoming)
         assert incoming.jws is not None
@@ -182,16 +186,13 @@ class IntakeWorker:
         submit = Submit(judged, self._handlers, person, self._parking_due)
         return AfterWaiting(submit, str(row.receipt_id), row.digest)
 
-    def _reopen(self, row: ParkedRow) -> Incoming:
-        body = self._sealed.body(row.digest)
-        if body is None:
+    def _forgotten(self, row: ParkedRow) -> Forgotten:
+        if not self._sealed.erased(row.digest):
             raise Unavailable(f"body of parked submission {row.digest} is not in the vault")
-        jws = row.jws.encode()
-        origin = Origin(
-            digest=row.digest, jws=row.jws, topic=row.topic, partition=row.partition, offset=row.kafka_offset,
-            logged_at=row.logged_at,
+        return Forgotten(
+            str(row.receipt_id), row.institution, row.submission_id, row.submission_type, row.origin,
+            row.traceparent,
         )  # fmt: skip
-        return Incoming(body, jws, origin, row.traceparent)
 
     def _key(self, key_id: str) -> KnowKey:
         return self._executor.store.read(Reads(keys=frozenset((key_id,)))).keys[key_id]
@@ -225,6 +226,17 @@ class ParkedRow(NamedTuple):
     logged_at: datetime
     traceparent: str
     overdue: bool
+    institution: str = ""
+    submission_id: str = ""
+    submission_type: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it came from, as its receipt will say."""
+        return Origin(
+            digest=self.digest, jws=self.jws, topic=self.topic, partition=self.partition,
+            offset=self.kafka_offset, logged_at=self.logged_at,
+        )  # fmt: skip
 
 
 class ParkingLot:
@@ -236,12 +248,12 @@ class ParkingLot:
         self._wakeup = wakeup
 
     async def run(self) -> None:
-        """Wakes for ever."""
+        """Wakes for ever. Raises: Unavailable: whoever keeps it up begins again."""
         while True:
             try:
                 if not await asyncio.to_thread(self.wake_some):
                     await self._wakeup.wait()
-            except (StoreError, WorkFailed) as error:
+            except WorkFailed as error:
                 log.warning("parked submissions wait", extra={"why": str(error)}, exc_info=error)
                 await self._wakeup.wait()
 
@@ -258,7 +270,8 @@ def _due(limit: int) -> Any:
     return (
         select(
             parked.c.receipt_id, parked.c.digest, parked.c.awaited, parked.c.jws, parked.c.topic, parked.c.partition,
-            parked.c.kafka_offset, parked.c.logged_at, parked.c.traceparent, overdue,
+            parked.c.kafka_offset, parked.c.logged_at, parked.c.traceparent, overdue, parked.c.institution,
+            parked.c.submission_id, parked.c.submission_type,
         )
         .outerjoin(deadlines, and_(deadlines.c.kind == PARKING, deadlines.c.key == name))
         .where(or_(parked.c.ready, overdue))

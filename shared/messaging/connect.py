@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,21 @@ from faststream.security import SASLScram512
 
 SESSION_TIMEOUT_MS = 10_000
 MAX_POLL_INTERVAL_MS = 300_000
+
+
+CLOSE_SECONDS = 5.0
+
+
+async def let_go(producer: AIOKafkaProducer) -> None:
+    """Closes a producer, also where Kafka is away: an idempotent one waits for ever for what it still holds.
+
+    What was not acknowledged stands in the database, and the next producer sends it.
+    """
+    try:
+        await asyncio.wait_for(producer.stop(), CLOSE_SECONDS)
+    except TimeoutError:
+        await producer._sender.close()  # noqa: SLF001 - it has no call that gives up
+        await producer.client.close()
 
 
 @dataclass(frozen=True, slots=True)

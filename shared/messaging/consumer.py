@@ -19,6 +19,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from shared.eventstore.businessdate import NoBusinessDayYet
 from shared.eventstore.store import PositionMoved, StoreError, Unavailable
 from shared.messaging.connect import MAX_POLL_INTERVAL_MS, SESSION_TIMEOUT_MS
+from shared.telemetry.outages import DATABASE, KAFKA, Outages
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +88,15 @@ class BatchConsumer:
     """
 
     def __init__(
-        self, group: str, topics: Sequence[str], worker: Decide, *, max_records: int = 2_000
+        self,
+        group: str,
+        topics: Sequence[str],
+        worker: Decide,
+        *,
+        max_records: int = 2_000,
+        outages: Outages | None = None,
     ) -> None:
+        self._outages = outages or Outages()
         self.group = group
         self.topics = tuple(topics)
         self.stopped: dict[TopicPartition, str] = {}
@@ -168,11 +176,13 @@ class BatchConsumer:
         for partition in self.assigned() - self._resumed:
             try:
                 await self._resume(partition)
-            except (StoreError, KafkaError, TimeoutError) as error:
-                log.warning(
-                    "looked for again", extra={"partition": str(partition), "why": type(error).__name__}
-                )
+            except StoreError as error:
+                self._outages.failed(f"{self.group} look", DATABASE, error)
                 return
+            except (KafkaError, TimeoutError) as error:
+                self._outages.failed(f"{self.group} look", KAFKA, error)
+                return
+            self._outages.went(f"{self.group} look")
             self._resumed |= {partition}
 
     async def _resume(self, partition: TopicPartition) -> None:
@@ -211,17 +221,27 @@ class BatchConsumer:
 
     async def _with_retries(self, partition: TopicPartition, records: list[Record]) -> int:
         loop = asyncio.get_running_loop()
-        until, pause = loop.time() + RETRY_FOR_SECONDS, 0.05
+        until, pause, waited = loop.time() + RETRY_FOR_SECONDS, 0.05, False
         while True:
             try:
-                return await asyncio.to_thread(self._worker.decide, partition, records)
+                following = await asyncio.to_thread(self._worker.decide, partition, records)
             except (Unavailable, NoBusinessDayYet) as error:
+                self._tell_waiting(error, first=not waited)
+                waited = True
                 if loop.time() > until:
                     raise
-                log.warning("waiting", extra={"group": self.group, "why": str(error) or type(error).__name__})
                 self._worker.forget()
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
                 pause = min(pause * 2, 2.0)
+            else:
+                self._outages.went(self.group)
+                return following
+
+    def _tell_waiting(self, error: Exception, *, first: bool) -> None:
+        if isinstance(error, Unavailable):
+            self._outages.failed(self.group, DATABASE, error)
+        elif first:
+            log.warning("waiting", extra={"group": self.group, "why": str(error) or type(error).__name__})
 
     def _stop(self, stop: Stopped) -> None:
         self.stopped[stop.partition] = stop.why

@@ -13,19 +13,34 @@ from typing import NamedTuple
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaError,
+    LeaderNotAvailableError,
+    NotLeaderForPartitionError,
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
+)
 from sqlalchemy import Engine, delete, select
 
 from shared.contracts.fact import header
 from shared.eventstore.tables import events, receipt_outbox
 from shared.eventstore.tables import relay as relay_table
-from shared.messaging.connect import KafkaAccess
+from shared.messaging.connect import KafkaAccess, let_go
 from shared.messaging.topics import facts_topic, receipts_topic
 from shared.messaging.wakeup import POLL_SECONDS, WakeUp
 
 log = logging.getLogger(__name__)
 
 PAGE = 500
+PRODUCER_SPOILT = (
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
+    InvalidProducerEpoch,
+    NotLeaderForPartitionError,
+    LeaderNotAvailableError,
+)
+"""After these a producer's sequence numbers have a gap that the broker refuses for ever: a new one is made."""
 SKIP_ROUNDS = 20
 """How many rounds an institution whose topic is missing is passed over before it is tried again."""
 
@@ -60,7 +75,8 @@ class ReceiptSender:
         finally:
             for task in self._under_way.values():
                 task.cancel()
-            await producer.stop()
+            self._under_way.clear()
+            await let_go(producer)
 
     async def _send_page(self, producer: AIOKafkaProducer) -> int:
         """One round: a task for each institution that has receipts due and none under way."""
@@ -89,6 +105,8 @@ class ReceiptSender:
                 await producer.send(topic, value=row.state, key=key, partition=0)
                 done.append(row.seq)
             await producer.flush()
+        except PRODUCER_SPOILT:
+            raise
         except KafkaError as error:
             log.warning("receipts wait", extra={"institution": uscc, "why": type(error).__name__})
             self._skipped[uscc] = SKIP_ROUNDS

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -22,13 +23,15 @@ from shared.eventstore.changes import Stored
 from shared.eventstore.store import Store
 from shared.eventstore.tables import EVENTS
 from shared.eventstore.tables import relay as relay_table
-from shared.messaging.connect import KafkaAccess
+from shared.messaging.connect import KafkaAccess, let_go
 from shared.messaging.topics import PARTITIONS, FactHeaders, fact_headers, facts_topic, partition_of
 from shared.messaging.wakeup import WakeUp
 
 log = logging.getLogger(__name__)
 
 PAGE = 4_000
+STALE_SECONDS = 15.0
+"""A round takes milliseconds, and one begins at least every second."""
 TAIL_RECORDS = 200
 """How far back each partition is read at start: more than two overlapping relays can interleave."""
 
@@ -64,11 +67,13 @@ class Relay:
         self._wakeup = wakeup
         self._source = ""
         self._tails = [0] * PARTITIONS
+        self._round_ended = time.monotonic()
 
     async def run(self) -> None:
         """Relays for ever. Raises: StoreBehindKafka at the start."""
         with relay_lock(self._engine, self._service) as locked:
             while not await asyncio.to_thread(locked):
+                self._round_ended = time.monotonic()
                 await self._wakeup.wait()
             await self._begin()
             producer = self._kafka.producer()
@@ -76,10 +81,16 @@ class Relay:
             try:
                 while True:
                     bell = self._wakeup.bell()
-                    if not await self._relay_page(producer):
+                    sent = await self._relay_page(producer)
+                    self._round_ended = time.monotonic()
+                    if not sent:
                         await self._wakeup.wait(bell)
             finally:
-                await producer.stop()
+                await let_go(producer)
+
+    def stale(self) -> bool:
+        """Whether it is this process's turn to relay, and it has not got to the end of a round for long."""
+        return time.monotonic() - self._round_ended > STALE_SECONDS
 
     def rewind(self, position: int) -> int:
         """Has every fact from a position on sent again; readers drop the repeats. Returns the table's head.

@@ -27,6 +27,13 @@ Compare = Callable[[Sequence[Known]], None]
 """Raises where the event table has other bytes at one of these positions."""
 
 
+class RecoverRefused(RuntimeError):
+    """It can't be done, and why; what was put back before stays, and doing it again goes on from there."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{zh} / {en}")
+
+
 @dataclass(slots=True)
 class _Partition:
     """One partition on its way to the end that it had at the beginning.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 
 import psycopg
 from sqlalchemy import Engine
 
 from shared.eventstore.tables import EVENTS
-
-log = logging.getLogger(__name__)
+from shared.telemetry.outages import DATABASE, Outages
 
 POLL_SECONDS = 1.0
 """A lost NOTIFY costs no more than this."""
@@ -21,7 +19,8 @@ POLL_SECONDS = 1.0
 class WakeUp:
     """One LISTEN connection that wakes every loop of the process."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, outages: Outages | None = None) -> None:
+        self._outages = outages or Outages()
         self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._grew = asyncio.Event()
 
@@ -46,12 +45,13 @@ class WakeUp:
                 async for _ in self._notifies():
                     self.ring()
             except psycopg.OperationalError as error:
-                log.warning("listening again", extra={"why": type(error).__name__})
+                self._outages.failed("wakeup", DATABASE, error)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _notifies(self) -> AsyncIterator[object]:
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
             await connection.execute(f"LISTEN {EVENTS}")
+            self._outages.went("wakeup")
             self.ring()
             async for note in connection.notifies():
                 yield note

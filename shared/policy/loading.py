@@ -16,6 +16,9 @@ from shared.policy.crosschecks import findings_between
 from shared.policy.package import Package, PolicyPackage
 from shared.policy.refusals import PolicyPackageError
 
+MAX_PACKAGE_BYTES = 1 << 20
+MAX_PACKAGES = 1_000
+
 _AT = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<where>.*)`$", re.DOTALL)
 
 
@@ -41,6 +44,9 @@ def read_package(file: str, raw: bytes) -> PolicyPackage:
 
     Raises: PolicyPackageError.
     """
+    if len(raw) > MAX_PACKAGE_BYTES:
+        large = f"超过 {MAX_PACKAGE_BYTES} 字节 / over {MAX_PACKAGE_BYTES} bytes"
+        raise PolicyPackageError(file, "", large, "请拆分为多个政策包 / split it into several packages")
     try:
         content = msgspec.toml.decode(raw, type=Package)
     except msgspec.ValidationError as error:
@@ -64,9 +70,13 @@ _AS_DOCUMENTED = (
 def _read_folder(folder: Path) -> tuple[list[PolicyPackage], list[PolicyPackageError]]:
     packages: list[PolicyPackage] = []
     problems: list[PolicyPackageError] = []
-    for path in sorted(folder.glob("*.toml")):
+    files = sorted(folder.glob("*.toml"))
+    if len(files) > MAX_PACKAGES:
+        many = f"超过 {MAX_PACKAGES} 个文件 / over {MAX_PACKAGES} files"
+        return [], [PolicyPackageError(folder.name, "", many, "请指定政策包目录 / name the policy's folder")]
+    for path in files:
         try:
-            package = read_package(path.name, path.read_bytes())
+            package = read_package(path.name, _start_of(path))
         except PolicyPackageError as error:
             problems.append(error)
             continue
@@ -80,6 +90,12 @@ def _read_folder(folder: Path) -> tuple[list[PolicyPackage], list[PolicyPackageE
     if not problems:
         problems.extend(_error(package, finding) for package, finding in findings_between(packages))
     return packages, problems
+
+
+def _start_of(path: Path) -> bytes:
+    """A file's bytes, at most one more than a package may have."""
+    with path.open("rb") as file:
+        return file.read(MAX_PACKAGE_BYTES + 1)
 
 
 def _alone(package: PolicyPackage) -> Iterator[Finding]:

@@ -38,11 +38,13 @@ class Readers:
         topics: by consumer (the name of its position rows): the topics that it reads.
         followers: consumers of the own event table that act on its facts.
         lag: how many facts the slowest read model lacks.
+        unsent: how many things are not with Kafka yet, besides facts and receipts.
     """
 
     topics: Mapping[str, Sequence[str]]
     followers: Sequence[str] = ()
     lag: Callable[[], int] = field(default=lambda: 0)
+    unsent: Callable[[], int] = field(default=lambda: 0)
 
 
 class Drain:
@@ -115,7 +117,7 @@ class Drain:
         return {
             "head": head,
             "unread": unread,
-            "unsent_facts": head - cursor,
+            "unsent_facts": head - cursor + self._readers.unsent(),
             "unsent_receipts": receipts,
             "waking": waking,
             "unprojected": max([self._readers.lag(), *lags]),

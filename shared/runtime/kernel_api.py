@@ -1,13 +1,16 @@
-"""HTTP reads that every service has alike: which keys it knows, and which submissions wait here."""
+"""HTTP that every service has alike: which keys it knows, which submissions wait, having facts sent again."""
 
+import logging
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import Text, select
 
 from shared.access.actor import Actor
-from shared.access.answers import problem
+from shared.access.answers import PROBLEMS, problem
 from shared.access.bearer import require
+from shared.access.fields import example
 from shared.eventstore.tables import deadlines, institution_keys, parked
 from shared.intake.receipt import PARKING
 
@@ -15,6 +18,24 @@ if TYPE_CHECKING:
     from shared.runtime.service import Context
 
 PAGE = 200
+log = logging.getLogger(__name__)
+
+
+class ResendFacts(BaseModel):
+    """From which position of the event table on facts are sent again."""
+
+    model_config = example(from_position=1_200)
+
+    from_position: int = Field(ge=1, lt=1 << 63)
+
+
+class Resent(BaseModel):
+    """What is on its way again; nothing where `from_position` is above `head`."""
+
+    model_config = example(from_position=1_200, head=5_310)
+
+    from_position: int
+    head: int
 
 
 def kernel_router(context: "Context") -> APIRouter:
@@ -22,6 +43,7 @@ def kernel_router(context: "Context") -> APIRouter:
     router = APIRouter(tags=["kernel"])
     _add_keys(router, context)
     _add_parked(router, context)
+    _add_resend(router, context)
     return router
 
 
@@ -73,3 +95,13 @@ def _add_parked(router: APIRouter, context: "Context") -> None:
                 for row in rows
             ]
         }
+
+
+def _add_resend(router: APIRouter, context: "Context") -> None:
+    @router.post("/relay/resend", responses=PROBLEMS)
+    def resend(asked: ResendFacts, actor: Annotated[Actor, Depends(context.authenticate)]) -> Resent:
+        """Has facts sent to Kafka again, where it lost them; readers drop what they have. For OPERATOR."""
+        require(actor, "OPERATOR")
+        head = context.relay.rewind(asked.from_position)
+        log.warning("facts are sent again", extra={"position": asked.from_position, "actor": actor.name})
+        return Resent(from_position=asked.from_position, head=head)

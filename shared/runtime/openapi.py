@@ -20,15 +20,17 @@ _REFUSALS = {
     401: "未登录 / not authenticated",
     403: "无此权限 / not entitled",
     404: "没有该对象 / no such thing",
+    409: "与已有事实冲突，或尚未开启业务日期 / in conflict with what stands, or no business day is open",
     411: "缺少 Content-Length / its length is missing",
     413: "请求过大 / too large",
     414: "地址过长 / the address is too long",
     422: "请求不合规 / malformed or refused by a rule",
+    429: "请求过于频繁，见 Retry-After / too many requests, see Retry-After",
     431: "请求头过大 / too many headers",
     500: "内部错误，未作任何处理 / a fault; nothing was done",
     503: "暂时不可用 / not available for a moment",
 }
-_ALWAYS, _WITH_BODY, _WITH_TOKEN = (400, 414, 431, 500, 503), (411, 413), (401, 403)
+_ALWAYS, _WITH_BODY, _WITH_TOKEN = (400, 414, 431, 500, 503), (404, 409, 411, 413), (401, 403, 429)
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 

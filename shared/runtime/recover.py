@@ -19,7 +19,7 @@ import msgspec
 import psycopg
 from aiokafka.errors import KafkaError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
 
 from shared.contracts.fact import Encoded, UnknownFactType, decode, fact_type
 from shared.eventstore.recorder import MAX_BYTES, MAX_FACTS
@@ -28,7 +28,7 @@ from shared.eventstore.store import StoreError
 from shared.messaging.chain import ChainBroken, Linked
 from shared.messaging.groups import offsets_of, set_back
 from shared.messaging.relay import relay_lock, set_relay_cursor
-from shared.messaging.replay import Known, OwnTopic
+from shared.messaging.replay import Known, OwnTopic, RecoverRefused
 from shared.messaging.topics import facts_topic
 from shared.runtime.service import Context, Parts, build, groups
 from shared.runtime.settings import ServiceSettings
@@ -42,13 +42,6 @@ _RUNNING = text("""SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND query = 'LISTEN events' AND pid <> pg_backend_pid()""")
 _DIGESTS = text("SELECT notification_id, sha256(state) FROM events WHERE notification_id = ANY(:wanted)")
 _HELD = text("SELECT scope, count(*) FROM reservations WHERE scope = ANY(:scopes) GROUP BY scope")
-
-
-class RecoverRefused(RuntimeError):
-    """It can't be done, and why; what was put back before stays, and doing it again goes on from there."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        super().__init__(f"{zh} / {en}")
 
 
 @dataclass(slots=True)
@@ -91,7 +84,7 @@ def recover(service: str, settings: ServiceSettings, parts: Parts, arguments: Se
     except (RecoverRefused, ChainBroken, UnknownFactType, msgspec.MsgspecError) as error:
         sys.stderr.write(f"{service}: {_why(error)}\n")
         return REFUSED
-    except (KafkaError, StoreError, DBAPIError, psycopg.Error, OSError) as error:
+    except (KafkaError, StoreError, OperationalError, psycopg.OperationalError, OSError) as error:
         what = type(error).__name__
         sys.stderr.write(
             f"{service}: 服务器不可用（{what}），已补回的保留，可再次运行 / "

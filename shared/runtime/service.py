@@ -12,14 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psycopg
 import uvicorn
-from aiokafka.errors import KafkaError
 from fastapi import APIRouter
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine
 
 from shared.access.bearer import Authenticate, authenticator
+from shared.access.rate import Rate
 from shared.businessday.adopt import OPENED, adopt, adopted_effects
 from shared.contracts.fact import Encoded
 from shared.eventstore.businessdate import business_day_reads
@@ -29,7 +27,6 @@ from shared.eventstore.execute import Executor
 from shared.eventstore.projection import Projection, Source
 from shared.eventstore.projector import OwnFacts, Projector
 from shared.eventstore.sql import SqlStore, make_engine
-from shared.eventstore.store import StoreError
 from shared.intake.evidence import SealedIntake
 from shared.intake.handling import Handlers
 from shared.intake.receipt import receipt_effects
@@ -44,12 +41,14 @@ from shared.messaging.relay import Relay
 from shared.messaging.topics import facts_topic, intake_topic
 from shared.messaging.wakeup import WakeUp
 from shared.runtime.drain import Drain, Readers
+from shared.runtime.health import Servers, kept_up
 from shared.runtime.kernel_api import kernel_router
 from shared.runtime.migrate import migrate
 from shared.runtime.parked_api import parked_router
 from shared.runtime.reconcile_api import reconcile_router
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.web import application
+from shared.telemetry.outages import DATABASE, KAFKA, Outages
 from shared.vault.database import make_engine as make_vault_engine
 from shared.vault.evidence import Evidence
 from shared.vault.keyfile import read_key_file
@@ -79,6 +78,7 @@ class Parts:
         consumers: further batch consumers: (group, topics, worker).
         followers: consumers of its own event table besides its projections, for the drain state.
         migrations: its Alembic folder.
+        unsent: what else is not with Kafka yet, besides facts and receipts, for the drain state.
         compare: what else must fit what is published, before any role starts. Raises: StoreBehindKafka.
         recover: puts back what else follows from published things, once its facts are; tells what it did.
     """
@@ -95,6 +95,7 @@ class Parts:
     followers: Sequence[str] = ()
     projected_from: Callable[[str, SqlStore], Source] = OwnFacts
     reactions: Mapping[str, Reaction] = field(default_factory=dict)
+    unsent: Callable[[Context], int] = lambda _context: 0
     compare: Callable[[Context], Coroutine[Any, Any, None]] | None = None
     recover: Callable[[Context, Callable[[str], None]], Awaitable[Mapping[str, Any]]] | None = None
 
@@ -114,12 +115,17 @@ class Context:
     authenticate: Authenticate
     wakeup: WakeUp
     relay: Relay
+    servers: Servers
+    outages: Outages
     foreign: ForeignFacts | None = None
     consumers: list[BatchConsumer] = field(default_factory=list)
 
 
-def build(service: str, settings: ServiceSettings, parts: Parts) -> Context:
+def build(
+    service: str, settings: ServiceSettings, parts: Parts, outages: Outages | None = None
+) -> Context:
     """Builds the adapters; opens no connection but to migrate the database."""
+    outages = outages or Outages()
     engine = make_engine(settings.database_url, pool_size=6)
     migrate(engine, parts.migrations)
     store = SqlStore(engine)
@@ -128,7 +134,8 @@ def build(service: str, settings: ServiceSettings, parts: Parts) -> Context:
         return [*receipt_effects(fact), *adopted_effects(fact), *parts.effects(fact)]
 
     kafka = KafkaAccess(settings.kafka_bootstrap, settings.kafka_user, settings.kafka_password)
-    wakeup = WakeUp(engine)
+    wakeup = WakeUp(engine, outages)
+    rate = Rate(settings.rate_per_second, settings.rate_burst)
     return Context(
         service=service,
         settings=settings,
@@ -138,38 +145,60 @@ def build(service: str, settings: ServiceSettings, parts: Parts) -> Context:
         effects=effects,
         kafka=kafka,
         vault=Vault(make_vault_engine(settings.vault_url), read_key_file(settings.master_key_file)),
-        authenticate=authenticator(settings.issuer_jwks_file),
+        authenticate=authenticator(settings.issuer_jwks_file, rate),
         wakeup=wakeup,
         relay=Relay(service, store, engine, kafka, wakeup),
+        servers=Servers(engine, kafka, facts_topic(service), outages),
+        outages=outages,
     )
 
 
 async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequence[str] = ROLES) -> None:
-    """Runs a service in these roles until SIGTERM or SIGINT."""
-    context = build(service, settings, parts)
+    """Runs a service in these roles until SIGTERM or SIGINT. A server that is away at the start is waited for."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(_serve(service, settings, parts, roles), name=service)
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for task in (serving, stopping):
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+    log.info("service stopped")
+
+
+async def _serve(service: str, settings: ServiceSettings, parts: Parts, roles: Sequence[str]) -> None:
+    """Runs until it is cancelled."""
+    outages = Outages()
+    making = partial(asyncio.to_thread, build, service, settings, parts, outages)
+    context = await kept_up("start", making, outages)
     # Before any role may append: a database that was put back would use its positions twice.
-    await _kept_up("comparison with Kafka", context.relay.compare_with_kafka)
+    await kept_up("comparison with Kafka", context.relay.compare_with_kafka, outages)
     if parts.compare is not None:
-        await _kept_up("comparison with what is published", partial(parts.compare, context))
+        await kept_up("comparison with what is published", partial(parts.compare, context), outages)
+    preparing = partial(asyncio.to_thread, _prepared, context, parts, roles)
+    drain, loops = await kept_up("preparation", preparing, outages)
+    log.info("service starts", extra={"roles": ",".join(roles), "port": settings.http_port})
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name, each in loops.items():
+                group.create_task(kept_up(name, each, outages), name=name)
+    finally:
+        await drain.close()
+        context.engine.dispose()
+
+
+def _prepared(context: Context, parts: Parts, roles: Sequence[str]) -> tuple[Drain, dict[str, Loop]]:
+    """The loops of these roles, by name. Blocks; may be called again after an outage."""
     context.foreign = _foreign(context, parts)
     further = [Further(*each) for each in parts.consumers(context)]
-    drain = Drain(service, context.engine, context.kafka, _readers(context, parts, further))
+    drain = Drain(context.service, context.engine, context.kafka, _readers(context, parts, further))
     loops = _loops(context, parts, roles, drain)
     if "worker" in roles:
         loops |= _worker_loops(context, parts, further)
-    log.info("service starts", extra={"roles": ",".join(roles), "port": settings.http_port})
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_kept_up(name, each), name=name) for name, each in loops.items()]
-        await stop.wait()
-        for task in tasks:
-            task.cancel()
-    await drain.close()
-    context.engine.dispose()
-    log.info("service stopped")
+    return drain, loops
 
 
 class Further(NamedTuple):
@@ -189,7 +218,12 @@ def _readers(context: Context, parts: Parts, further: Sequence[Further]) -> Read
     if sources := _sources(parts, service):
         topics[f"{service}.policies"] = [facts_topic(source) for source in sorted(sources)]
     projector = _projector(context, parts)
-    return Readers(topics, parts.followers, lambda: max(projector.behind().values(), default=0))
+    return Readers(
+        topics,
+        parts.followers,
+        lag=lambda: max(projector.behind().values(), default=0),
+        unsent=lambda: parts.unsent(context),
+    )
 
 
 def groups(context: Context, parts: Parts) -> Groups:
@@ -211,7 +245,7 @@ def _foreign(context: Context, parts: Parts) -> ForeignFacts | None:
 
 
 def _loops(context: Context, parts: Parts, roles: Sequence[str], drain: Drain) -> dict[str, Loop]:
-    loops: dict[str, Loop] = {"wakeup": context.wakeup.run}
+    loops: dict[str, Loop] = {"wakeup": context.wakeup.run, "servers": context.servers.watch}
     if "relay" in roles:
         receipts = ReceiptSender(context.service, context.engine, context.kafka, context.wakeup)
         loops |= {"relay": context.relay.run, "receipts": receipts.run}
@@ -225,15 +259,18 @@ def _loops(context: Context, parts: Parts, roles: Sequence[str], drain: Drain) -
 def _worker_loops(context: Context, parts: Parts, further: Sequence[Further]) -> dict[str, Loop]:
     loops = dict(parts.loops(context))
     service = context.service
-    consumers = [BatchConsumer(*each) for each in further]
+    consumers = [BatchConsumer(*each, outages=context.outages) for each in further]
     if parts.handlers is not None:
         sealed = SealedIntake(PersonVault(context.vault), Evidence(context.vault, service))
         intake = IntakeWorker(context.executor, parts.handlers, sealed, parts.parking_due)
-        consumers.append(BatchConsumer(f"{service}.intake", [intake_topic(service)], intake))
+        topics = [intake_topic(service)]
+        consumers.append(BatchConsumer(f"{service}.intake", topics, intake, outages=context.outages))
         loops["parking"] = ParkingLot(context.engine, intake, context.wakeup).run
     if context.foreign is not None:
         topics = [facts_topic(source) for source in sorted(_sources(parts, service))]
-        consumers.append(BatchConsumer(f"{service}.policies", topics, context.foreign))
+        consumers.append(
+            BatchConsumer(f"{service}.policies", topics, context.foreign, outages=context.outages)
+        )
         loops["parked facts"] = partial(context.foreign.run_parked, context.engine, context.wakeup)
     context.consumers = consumers
     loops["consumers"] = _consumer_loop(context, consumers)
@@ -268,11 +305,12 @@ def _projector_loop(projector: Projector, wakeup: WakeUp) -> Loop:
 
 def _api_loop(context: Context, parts: Parts, drain: Drain, roles: Sequence[str]) -> Loop:
     async def ready() -> dict[str, Any]:
-        state = await asyncio.to_thread(_database_state, context.engine)
+        state = {what: context.servers.answers(what) for what in (DATABASE, KAFKA)}
+        if "relay" in roles:
+            state["relay"] = not context.relay.stale()
         if "worker" in roles:
             state["assigned"] = bool(context.consumers) and all(each.assigned() for each in context.consumers)
-        state["stopped"] = _stopped(context)
-        return {"ready": state["database"] and state.get("assigned", True), **state}
+        return {"ready": all(state.values()), **state, "stopped": _stopped(context)}
 
     async def drained(seconds: float) -> dict[str, Any]:
         return {**await drain.wait(seconds), "stopped": _stopped(context)}
@@ -288,6 +326,7 @@ def _api_loop(context: Context, parts: Parts, drain: Drain, roles: Sequence[str]
             ],
             ready=ready,
             drained=drained,
+            away=partial(context.servers.lost, DATABASE),
         )
         config = uvicorn.Config(
             app,
@@ -316,24 +355,3 @@ def _stopped(context: Context) -> dict[str, str]:
 def _no_signals() -> contextlib.nullcontext[None]:
     """The service stops its web server itself; uvicorn must not take the signals."""
     return contextlib.nullcontext()
-
-
-def _database_state(engine: Engine) -> dict[str, Any]:
-    try:
-        with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-    except DBAPIError:
-        return {"database": False}
-    return {"database": True}
-
-
-async def _kept_up(name: str, loop: Callable[[], Awaitable[None]]) -> None:
-    """Runs to its end, again after each outage. What is no outage ends the process: a supervisor decides."""
-    pause = 0.2
-    while True:
-        try:
-            return await loop()
-        except (KafkaError, StoreError, DBAPIError, psycopg.OperationalError, OSError) as error:
-            log.warning("loop begins again", extra={"loop": name, "why": type(error).__name__})
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)

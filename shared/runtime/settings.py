@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -32,6 +32,8 @@ class ServiceSettings:
         master_key_file: the vault's master keys, mode 0600.
         issuer_jwks_file: public keys of the token issuer.
         policy_folder: the policy packages.
+        rate_per_second: requests that one actor may make in the long run.
+        rate_burst: requests that one actor may make at once.
     """
 
     database_url: str = field(repr=False)
@@ -43,14 +45,19 @@ class ServiceSettings:
     master_key_file: Path
     issuer_jwks_file: Path
     policy_folder: Path
+    rate_per_second: int = 1_000
+    rate_burst: int = 2_000
 
 
 def read_settings(cls: type[S], prefix: str, environ: Mapping[str, str]) -> S:
     """The settings of a class from variables named `<PREFIX>_<FIELD>`. Raises: SettingsMissing."""
     hints = get_type_hints(cls)
     names = {each.name: f"{prefix.upper()}_{each.name.upper()}" for each in fields(cls)}
-    missing = [variable for variable in names.values() if not environ.get(variable)]
+    needed = {each.name for each in fields(cls) if each.default is MISSING}
+    missing = [names[name] for name in names if name in needed and not environ.get(names[name])]
     if missing:
         raise SettingsMissing(missing)
-    values: dict[str, Any] = {name: hints[name](environ[variable]) for name, variable in names.items()}
+    values: dict[str, Any] = {
+        name: hints[name](environ[variable]) for name, variable in names.items() if environ.get(variable)
+    }
     return cls(**values)

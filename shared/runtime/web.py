@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from shared.access.answers import problem, status_of
@@ -22,10 +23,13 @@ from shared.vault.errors import VaultUnavailable
 
 log = logging.getLogger(__name__)
 
-INVALID, CONFLICT, FAULT, UNAVAILABLE = 422, 409, 500, 503
+INVALID, CONFLICT, TOO_MANY, FAULT, UNAVAILABLE = 422, 409, 429, 500, 503
+SOON = {"Retry-After": "1"}
 _BY_THE_FRAMEWORK = {404: "request.unknown_path", 405: "request.method_not_allowed"}
 
 State = dict[str, Any]
+Call = Callable[[Request], Awaitable[Response]]
+Middleware = Callable[[Request, Call], Awaitable[Response]]
 
 
 def application(
@@ -34,6 +38,7 @@ def application(
     *,
     ready: Callable[[], Awaitable[State]],
     drained: Callable[[float], Awaitable[State]],
+    away: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
     """The service's web application; `/openapi.json` describes it.
 
@@ -42,15 +47,17 @@ def application(
         routers: the service's own.
         ready: why it may not be ready, for `/health/ready`; "ready" tells.
         drained: what is still under way, for `/drain`, waiting so many seconds; "drained" tells.
+        away: whether the database has not answered for long: then nobody is made to wait for it.
     """
     app = FastAPI(title=f"Zeren {title}", version="1", docs_url=None, redoc_url=None)
     for router in routers:
         app.include_router(router)
     app.middleware("http")(bounded)
+    app.middleware("http")(_answered_without(away))
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StoreError)(_unavailable)
-    for outage in (VaultUnavailable, KafkaError, DBAPIError):
+    for outage in (VaultUnavailable, KafkaError, DBAPIError, PoolTimeout):
         app.exception_handler(outage)(_unavailable)
     for fault in (WorkFailed, DataError, ProgrammingError, Exception):
         app.exception_handler(fault)(_failed)
@@ -68,9 +75,21 @@ async def _not_taken(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(problem(code), status, headers=error.headers)
 
 
+def _answered_without(away: Callable[[], bool]) -> Middleware:
+    """Answers 503 at once while the database is away, but for the process's own health."""
+
+    async def answered(request: Request, call: Call) -> Response:
+        if away() and not request.url.path.startswith("/health/"):
+            return JSONResponse(problem("service.unavailable"), UNAVAILABLE, headers=SOON)
+        return await call(request)
+
+    return answered
+
+
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)
-    return JSONResponse(problem(error.code, error.field), status_of(error.code))
+    status = status_of(error.code)
+    return JSONResponse(problem(error.code, error.field), status, headers=SOON if status == TOO_MANY else None)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -83,7 +102,7 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
     log.warning("request not decided", extra={"why": type(error).__name__})
-    return JSONResponse(problem("service.unavailable"), UNAVAILABLE, headers={"Retry-After": "1"})
+    return JSONResponse(problem("service.unavailable"), UNAVAILABLE, headers=SOON)
 
 
 async def _failed(_request: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,6 +18,8 @@ _PLAIN = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
     "asctime",
     "taskName",
 }
+_NOISY = ("aiokafka", "faststream", "uvicorn.access", "httpx")
+SELDOM_SECONDS = 60.0
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -55,12 +59,32 @@ def _chain(error: BaseException) -> list[str]:
     return found
 
 
+class Seldom(logging.Filter):
+    """Lets a library that complains at every try say each thing once a minute: the outage itself is told elsewhere."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._told: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it may be said now. Ours always may."""
+        if not record.name.startswith(_NOISY):
+            return True
+        said, now = (record.name, str(record.msg)), self._clock()
+        if now - self._told.get(said, -SELDOM_SECONDS) < SELDOM_SECONDS:
+            return False
+        self._told[said] = now
+        return True
+
+
 def log_to_stdout(service: str, level: int = logging.INFO) -> None:
     """Sets the process's one log handler."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines(service))
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("aiokafka", "faststream", "uvicorn.access", "httpx"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

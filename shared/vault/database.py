@@ -27,6 +27,16 @@ from sqlalchemy.sql.dml import ReturningInsert
 from shared.vault.errors import VaultError, VaultFault, VaultForbidden, VaultUnavailable
 
 _FORBIDDEN = "42501"
+_HELD_TOO_LONG = "25P03"
+"""The server ended a transaction that stood still."""
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server that vanished without a word is noticed after some 20 s."""
 _RETRYABLE = (OperationalError, InterfaceError, IntegrityError, PoolTimeout)
 
 
@@ -42,6 +52,7 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         max_overflow=4,
         pool_pre_ping=True,
         hide_parameters=True,
+        connect_args=_PATIENCE,
     )
 
 
@@ -74,7 +85,7 @@ def _without_values(error: SQLAlchemyError) -> VaultError:
     kind, state = type(cause).__name__, getattr(cause, "sqlstate", None)
     if state == _FORBIDDEN:
         return VaultForbidden("保险库：本角色无此权限 / vault: this role has no grant for it")
-    if isinstance(error, _RETRYABLE):
+    if isinstance(error, _RETRYABLE) or state == _HELD_TOO_LONG:
         return VaultUnavailable(f"保险库暂不可用 / vault unavailable: {kind} {state or ''}".rstrip())
     return VaultFault(f"保险库故障 / vault fault: {kind} {state or ''}".rstrip())
 

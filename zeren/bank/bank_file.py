@@ -6,6 +6,9 @@ import msgspec
 
 FORMAT = "zeren.bank-file.v1"
 SUFFIX = ".bank.jsonl"
+MAX_FILE_BYTES = 1 << 20
+MAX_ORDERS = 1_000
+"""More than a payment batch of Zeren holds (300)."""
 
 
 class BankFileMalformed(ValueError):
@@ -56,6 +59,8 @@ _order = msgspec.json.Decoder(Order)
 
 def parse_bank_file(content: bytes) -> BankFile:
     """Raises: BankFileMalformed."""
+    if len(content) > MAX_FILE_BYTES:
+        raise BankFileMalformed(f"文件超过 {MAX_FILE_BYTES} 字节 / the file is over {MAX_FILE_BYTES} bytes")
     first, *rest = [line for line in content.split(b"\n") if line] or [b""]
     try:
         found = BankFile(_head.decode(first), tuple(_order.decode(line) for line in rest))
@@ -64,6 +69,8 @@ def parse_bank_file(content: bytes) -> BankFile:
     head, orders = found.head, found.orders
     if head.format != FORMAT:
         raise BankFileMalformed(f"格式不是 {FORMAT} / the format is not {FORMAT}")
+    if len(orders) > MAX_ORDERS:
+        raise BankFileMalformed(f"超过 {MAX_ORDERS} 行 / over {MAX_ORDERS} lines")
     if len(orders) != head.lines or sum(one.amount_fen for one in orders) != head.total_fen:
         raise BankFileMalformed("行数或总额与首行不符 / lines or total differ from the first line")
     return found

@@ -46,6 +46,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("zeren.cli.parked", "让已停止的分区继续 / have stopped partitions read again"),
     "policy": ("zeren.cli.policy", "政策包 / policy packages"),
     "projection": ("zeren.cli.projection", "读模型：状态、重建、核验 / read models: status, rebuild, verify"),
+    "backup": ("zeren.cli.backup", "备份全部数据库 / back up all databases"),
+    "restore": ("zeren.cli.backup", "从备份恢复数据库 / put databases back from a backup"),
+    "recover": ("zeren.cli.backup", "从 Kafka 补回缺失的事实 / put missing facts back from Kafka"),
+    "resend": ("zeren.cli.backup", "重发事实到 Kafka / send facts to Kafka again"),
     "day": ("zeren.cli.day", "业务日期 / the business date"),
 }
 """By name, the module that has a command of that name, and what `zeren --help` says of it."""

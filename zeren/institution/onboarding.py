@@ -18,6 +18,7 @@ import msgspec
 
 from zeren.institution.keys import SigningKey, read_key
 from zeren.institution.profile import Profile, write_profile
+from zeren.institution.records import read_lines
 
 ADOPTION_SECONDS = 60.0
 POLL_SECONDS = 0.1
@@ -132,9 +133,9 @@ class Offices:
 
 
 def read_organisations(path: Path) -> list[Organisation]:
-    """An organisations file. Raises: msgspec.MsgspecError, OSError."""
+    """An organisations file. Raises: msgspec.MsgspecError, RecordsUnreadable, OSError."""
     decoder = msgspec.json.Decoder(Organisation)
-    return [decoder.decode(line) for line in path.read_bytes().split(b"\n") if line.strip()]
+    return [decoder.decode(line) for _, line in read_lines(path)]
 
 
 def register(offices: Offices, organisation: Organisation, key_file: Path) -> Profile:

@@ -17,9 +17,13 @@ from shared.contracts.fact import CONTENT_TYPE
 from shared.contracts.intake import Reason
 from zeren.institution.keys import signature_form
 
+MAX_LINE_BYTES = 2 << 20
+"""Of a line: what the broker takes at most, in base64."""
+MAX_FILE_LINES = 1_000_000
+
 
 class RecordsUnreadable(ValueError):
-    """A line of a records file is not a record; the message names the line."""
+    """A line of a records file is not a record, or the file is over a bound; the message names the line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +72,24 @@ SERVICES = ("enrolment", "certification", "payment")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that aren't blank, with their numbers; the exact bytes without the line feed."""
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
-        if line.strip():
-            yield number, line
+    """The lines of a file that aren't blank, with their numbers; the exact bytes without the line feed.
+
+    Raises: RecordsUnreadable, at the line that is too long or one too many; OSError.
+    """
+    with path.open("rb") as file:
+        for number, whole in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), 1):
+            line = whole.removesuffix(b"\n")
+            if len(line) > MAX_LINE_BYTES:
+                raise RecordsUnreadable(
+                    f"{path}:{number} 超过 {MAX_LINE_BYTES} 字节：请检查换行 / over {MAX_LINE_BYTES} bytes: "
+                    "does it lack line feeds?"
+                )
+            if number > MAX_FILE_LINES:
+                raise RecordsUnreadable(
+                    f"{path} 超过 {MAX_FILE_LINES} 行：请拆分 / over {MAX_FILE_LINES} lines: split it"
+                )
+            if line.strip():
+                yield number, line
 
 
 def parse_record(line: bytes) -> Record:

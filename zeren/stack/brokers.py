@@ -22,12 +22,13 @@ from zeren.stack.kafka import (
     KafkaEndpoint,
     broker_names,
     endpoint_of,
-    serves_whole,
+    serves,
+    serves_in_sync,
 )
 from zeren.stack.paths import DEPLOY_LOCAL
-from zeren.stack.processes import is_alive
+from zeren.stack.processes import is_alive, wait_until
 from zeren.stack.state import HOST, StateFolder
-from zeren.stack.supervisor import ProcessSpec, Supervisor
+from zeren.stack.supervisor import TAKE_OVER_SECONDS, ProcessSpec, Supervisor
 
 FORMAT_SECONDS = 120
 COPIES, IN_SYNC = 3, 2
@@ -65,7 +66,7 @@ def start_kafka(state: StateFolder, supervisor: Supervisor, downloads: DownloadP
     ended = [one for one in brokers if not _lives(supervisor, one.name, one.spec())]
     # Those that live can't serve before the others do: all that must be started are, and only then looked at.
     _start(ended, supervisor)
-    _start([one for one in brokers if supervisor.running(one.spec()) is None], supervisor)
+    _start([one for one in brokers if one not in ended and one.hangs()], supervisor)
     return endpoint_of(state)
 
 
@@ -111,6 +112,11 @@ class _Broker:
     def data(self) -> Path:
         return self.folder / "data"
 
+    def hangs(self) -> bool:
+        """Whether it doesn't serve, though it lives and has had time to."""
+        endpoint = endpoint_of(self.state)
+        return not wait_until(lambda: serves(endpoint, self.node), TAKE_OVER_SECONDS)
+
     def secure_ports(self) -> None:
         self.state.secure_port(self.name)
         self.state.secure_port(controller_of(self.name))
@@ -151,7 +157,7 @@ class _Broker:
             argv=(str(self.java), f"@{self.folder / 'broker.args'}"),
             environment={"ZEREN_CONFIGURATION": hashlib.sha256(wanted.encode()).hexdigest()},
             cwd=self.folder,
-            ready=lambda: serves_whole(endpoint, node),
+            ready=lambda: serves_in_sync(endpoint, node),
             ready_seconds=120.0,
             stop_seconds=30.0,
         )

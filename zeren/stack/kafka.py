@@ -126,15 +126,20 @@ def _listens(address: str) -> bool:
         return False
 
 
-def serves_whole(endpoint: KafkaEndpoint, node: int) -> bool:
-    """Whether this broker is a member and has all of its copies up to date, and every partition is led."""
+def serves(endpoint: KafkaEndpoint, node: int) -> bool:
+    """Whether this broker is in the cluster, and every partition is led by somebody."""
     metadata = _metadata(endpoint)
-    if metadata is None or node not in metadata.brokers:
+    return metadata is not None and node in metadata.brokers and leads_everything(endpoint)
+
+
+def serves_in_sync(endpoint: KafkaEndpoint, node: int) -> bool:
+    """Whether it serves and has all of its copies up to date: another may be lost then."""
+    metadata = _metadata(endpoint)
+    if metadata is None:
         return False
     partitions = [one for topic in metadata.topics.values() for one in topic.partitions.values()]
-    if any(node in one.replicas and node not in one.isrs for one in partitions):
-        return False
-    return leads_everything(endpoint)
+    lacking = any(node in one.replicas and node not in one.isrs for one in partitions)
+    return not lacking and serves(endpoint, node)
 
 
 def broker_count(state: StateFolder) -> int:

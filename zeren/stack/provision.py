@@ -32,6 +32,7 @@ from zeren.stack.errors import ProvisioningFailed
 from zeren.stack.kafka import SCRAM_ITERATIONS, KafkaEndpoint, are_led
 from zeren.stack.postgres import PostgresEndpoint, PostgresLayout
 from zeren.stack.processes import wait_until
+from zeren.stack.quotas import provision_quotas
 from zeren.stack.rights import Rights, TopicSpec, read_rights, read_topics
 
 CALL_SECONDS = 30.0
@@ -96,16 +97,19 @@ def _provision_database(connection: psycopg.Connection, database: str, reach: tu
 
 
 def provision_kafka(endpoint: KafkaEndpoint, passwords: Passwords) -> None:
-    """Make every declared topic, user and right; what a declared principal has beyond them is removed.
+    """Make every declared topic, user, right and quota; what a declared principal has beyond them is removed.
 
     Raises:
         ProvisioningFailed: the cluster refused, or a topic has other partitions than declared.
     """
-    topics, rights = read_topics(), read_rights()
+    topics, rights = read_topics(replicated=endpoint.replicated), read_rights()
     admin = endpoint.admin()
     provision_topics(admin, topics.fixed)
     provision_users(admin, {user: passwords(f"kafka/{user}") for user in rights.users})
     provision_rights(admin, rights)
+    if quotas := rights.quotas:
+        everybody, larger = quotas["everybody"], quotas["services"]
+        provision_quotas(endpoint, everybody, (*rights.users, endpoint.user), larger)
 
 
 def provision_topics(admin: AdminClient, topics: Iterable[TopicSpec]) -> None:
@@ -230,7 +234,7 @@ def onboard_institutions(
         ValueError: one hasn't the form of a unified social credit code.
         ProvisioningFailed: the cluster refused.
     """
-    topics, rights = read_topics(), read_rights()
+    topics, rights = read_topics(replicated=endpoint.replicated), read_rights()
     receipts = {uscc: topics.receipts_of(uscc) for uscc in usccs}
     granted = {uscc: rights.institution(uscc) for uscc in usccs}
     users = {principal: passwords(f"kafka/{principal}") for principal, _ in granted.values()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka.admin import (
@@ -48,11 +48,16 @@ class Topics:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Each principal's declared rights, and the pattern of an institution's."""
+    """Each principal's declared rights, the pattern of an institution's, and what each may send and fetch.
+
+    Attributes:
+        quotas: bytes a second by the quota's name, of "everybody" and of "services"; empty where none are declared.
+    """
 
     principals: dict[str, tuple[str, ...]]
     institution_principal: str
     institution_rights: tuple[str, ...]
+    quotas: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -89,10 +94,10 @@ def checked_uscc(uscc: str) -> str:
     return uscc
 
 
-def read_topics(path: Path = DEPLOY_LOCAL / "topics.toml") -> Topics:
-    """Load the declared topics."""
+def read_topics(path: Path = DEPLOY_LOCAL / "topics.toml", *, replicated: bool = False) -> Topics:
+    """Load the declared topics, for a cluster of one broker or of three."""
     raw = tomllib.loads(path.read_text("utf-8"))
-    defaults = raw["defaults"]
+    defaults = raw["defaults"] | (raw["replicated"] if replicated else {})
     fixed = tuple(
         TopicSpec(name=name, partitions=entry["partitions"], config={**defaults, **entry["config"]})
         for entry in raw["topic"]
@@ -110,6 +115,7 @@ def read_rights(path: Path = DEPLOY_LOCAL / "acls.toml") -> Rights:
         principals={name: tuple(rights) for name, rights in raw["principals"].items()},
         institution_principal=raw["institution"]["principal"],
         institution_rights=tuple(raw["institution"]["rights"]),
+        quotas=raw.get("quotas", {}),
     )
 
 

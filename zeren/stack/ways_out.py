@@ -76,10 +76,12 @@ _OTHER_DIGEST = WayOut(
     zh="同一位置出现另一份内容，分区已停止",
     en="a position came again with other bytes, the partition stopped",
     do_zh="不要跳过：有人写入主题，或数据库曾恢复到较早时点。zeren audit reconcile --service {source} 指出哪处不同，"
-    "两份内容都保留作证据；事件表落后则 zeren recover {source}",
+    "两份内容都保留作证据。事件表落后则 zeren recover {source}；若是外来记录，管理员删除该主题后，zeren down，{start} "
+    "会重建它，中继从事件表重发",
     do_en="don't pass over it: somebody wrote to the topic, or a database was put back. zeren audit reconcile "
-    "--service {source} names the place that differs, keep both as evidence; if the event table is behind, "
-    "zeren recover {source}",
+    "--service {source} names the place that differs, keep both as evidence. If the event table is behind, "
+    "zeren recover {source}; if the record is a stranger's, the administrator deletes the topic, then zeren down, "
+    "{start} makes it again and the relay sends it anew from the event table",
 )
 _UNREADABLE = WayOut(
     zh="记录没有可读的头，分区已停止：不是中继写的",

@@ -24,7 +24,16 @@ GZIP_LEVEL = 1
 TilePath = Annotated[
     str, Path(max_length=64, description="散列块路径 / c2sp.org/tlog-tiles", examples=["0/000"])
 ]
-_BYTES: dict[int | str, dict[str, Any]] = {200: {"content": {OCTETS: {}}, "description": "二进制 / octets"}}
+_MISSING: dict[int | str, dict[str, Any]] = {
+    404: {"content": {"text/plain": {}}, "description": "账本没有该资源 / the ledger does not have it"}
+}
+_BYTES = _MISSING | {200: {"content": {OCTETS: {}}, "description": "二进制 / octets"}}
+_NOT_LEDGERED: dict[int | str, dict[str, Any]] = {
+    404: {
+        "content": {"application/json": {"schema": {"type": "object"}}},
+        "description": "尚未入账 / not ledgered, or no such path",
+    }
+}
 
 
 def router(engine: Engine, vkey: str) -> APIRouter:
@@ -41,11 +50,11 @@ def router(engine: Engine, vkey: str) -> APIRouter:
 
 
 def _add_head(routes: APIRouter, engine: Engine, vkey: str) -> None:
-    @routes.get("/checkpoint", response_class=PlainTextResponse)
+    @routes.get("/checkpoint", response_class=PlainTextResponse, responses=_MISSING)
     def checkpoint() -> Response:
-        """账本检查点 / The newest signed checkpoint (c2sp.org/tlog-checkpoint)."""
+        """账本检查点 / The newest published checkpoint, signed (c2sp.org/tlog-checkpoint)."""
         with engine.connect() as connection:
-            note = reading.checkpoint_note(connection)
+            note = reading.published_note(connection)
         return _missing() if note is None else PlainTextResponse(note, headers={"Cache-Control": NEWEST})
 
     @routes.get("/vkey", response_class=PlainTextResponse)
@@ -53,7 +62,7 @@ def _add_head(routes: APIRouter, engine: Engine, vkey: str) -> None:
         """账本验证公钥 / The log's verifier key. Whoever checks should have it from elsewhere than this server."""
         return PlainTextResponse(vkey, headers={"Cache-Control": NEWEST})
 
-    @routes.get("/index/{fact_id}")
+    @routes.get("/index/{fact_id}", responses=_NOT_LEDGERED)
     def index(fact_id: UUID, response: Response) -> dict[str, int]:
         """事实在账本中的序号 / Where a fact stands; a hint only, a proof tells. Empty with 404: not ledgered."""
         with engine.connect() as connection:

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.fact import header
+from shared.eventstore.sql import GONE
 from shared.eventstore.store import Unavailable
 from shared.eventstore.tables import EVENTS
 from shared.identity import NAMESPACE, fast_uuid5
@@ -118,7 +119,7 @@ def transaction(engine: Engine) -> Iterator[Cursor]:
             driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
             with driver.cursor(row_factory=tuple_row) as cursor:
                 yield cursor
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except GONE as error:
         raise Unavailable(type(error).__name__) from error
     except DBAPIError as error:
         raise Unavailable(type(error.orig).__name__) from error

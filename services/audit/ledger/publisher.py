@@ -1,17 +1,23 @@
-"""Checkpoints on their own topic, in the order of their sizes, so that everyone sees the same log."""
+"""Checkpoints on their own topic, in the order of their sizes, so that everyone sees the same log.
+
+Each record also tells where the leaves since the checkpoint before came from: with the facts topics, that is the
+log's order, kept outside the database.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Sequence
+from itertools import groupby, pairwise
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.exc import DBAPIError
 
-from services.audit.ledger.tables import checkpoints
+from services.audit.ledger.published import RUNS, SIZE, Run, encode_runs
+from services.audit.ledger.tables import checkpoints, entries
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import CHECKPOINTS_TOPIC
 from shared.messaging.wakeup import WakeUp
@@ -50,23 +56,39 @@ class CheckpointPublisher:
         page = await asyncio.to_thread(self._unpublished)
         sending = [
             await producer.send(
-                CHECKPOINTS_TOPIC, note.encode(), partition=0, headers=[("size", b"%d" % size)]
+                CHECKPOINTS_TOPIC,
+                note.encode(),
+                partition=0,
+                headers=[(SIZE, b"%d" % size), (RUNS, encode_runs(runs))],
             )
-            for size, note in page
+            for size, note, runs in page
         ]
         await asyncio.gather(*sending)
         if page:
-            await asyncio.to_thread(self._mark, [size for size, _ in page])
+            await asyncio.to_thread(self._mark, [size for size, _, _ in page])
         return len(page)
 
-    def _unpublished(self) -> Sequence[tuple[int, str]]:
+    def _unpublished(self) -> Sequence[tuple[int, str, Sequence[Run]]]:
         wanted = select(checkpoints.c.size, checkpoints.c.note).where(~checkpoints.c.published)
         with self._engine.begin() as connection:
-            rows = connection.execute(wanted.order_by(checkpoints.c.size).limit(PAGE))
-            return [(size, note) for size, note in rows]
+            rows = connection.execute(wanted.order_by(checkpoints.c.size).limit(PAGE)).all()
+            if not rows:
+                return []
+            before = select(func.max(checkpoints.c.size)).where(checkpoints.c.size < rows[0].size)
+            sizes = [connection.scalar(before) or 0, *(size for size, _ in rows)]
+            runs = [_runs(connection, first, end) for first, end in pairwise(sizes)]
+            return [(size, note, run) for (size, note), run in zip(rows, runs, strict=True)]
 
     def _mark(self, sizes: Sequence[int]) -> None:
         with self._engine.begin() as connection:
             connection.execute(
                 update(checkpoints).where(checkpoints.c.size.in_(sizes)).values(published=True)
             )
+
+
+def _runs(connection: Connection, first: int, end: int) -> list[Run]:
+    """Where the entries with an index in [first, end) came from, in order."""
+    query = select(entries.c.source, entries.c.topic, entries.c.partition)
+    query = query.where(entries.c.index >= first, entries.c.index < end).order_by(entries.c.index)
+    places = groupby((row.source, row.topic, row.partition) for row in connection.execute(query))
+    return [Run(source, topic, partition, len(list(rows))) for (source, topic, partition), rows in places]

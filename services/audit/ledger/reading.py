@@ -47,6 +47,17 @@ def checkpoint_note(connection: Connection) -> str | None:
     return connection.scalar(query)
 
 
+def published_note(connection: Connection) -> str | None:
+    """The newest checkpoint that everyone can have by its topic; one that only this database knows could be lost."""
+    query = select(checkpoints.c.note).where(checkpoints.c.published).order_by(checkpoints.c.size.desc()).limit(1)
+    return connection.scalar(query)
+
+
+def unpublished(connection: Connection) -> int:
+    """How many checkpoints are not on their topic yet."""
+    return connection.scalar(select(func.count()).where(~checkpoints.c.published)) or 0
+
+
 def ledger_size(connection: Connection) -> int:
     """How many entries are committed."""
     return connection.scalar(select(head.c.size)) or 0

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import BigInteger, Column, Connection, Date, DateTime, Index, Table, Text, or_, select
 
 from services.audit.projections.claims import ACCOUNT, related
-from services.audit.projections.schema import any_of, metadata
+from services.audit.projections.schema import metadata
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, write_once
+from shared.eventstore.upsert import Row, any_of, write_once
 
 claim_history = Table(
     "claim_history",

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Date, Index, Integer, Table, Text, select
 
-from services.audit.projections.schema import any_of, metadata
+from services.audit.projections.schema import metadata
 from shared.contracts.certification import CertificateIssued
 from shared.contracts.enrolment import TraineeEnrolled
 from shared.contracts.fact import Envelope
@@ -23,7 +23,7 @@ from shared.contracts.payment import (
     SubsidyPaid,
 )
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, upsert, write_once
+from shared.eventstore.upsert import Row, any_of, upsert, write_once
 from shared.identity import entitlement_account_id
 
 ENROLMENT, CLASS, CERTIFICATE, CANDIDATE, ACCOUNT, BATCH = (

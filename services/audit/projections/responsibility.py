@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, Date, Index, Table, Text, select
 
 from services.audit.projections.claims import ACCOUNT, related
-from services.audit.projections.schema import any_of, metadata
+from services.audit.projections.schema import metadata
 from shared.contracts.certification import (
     AssessmentResultApproved,
     AssessmentResultRecorded,
@@ -36,7 +36,7 @@ from shared.contracts.payment import (
     SubsidyPaid,
 )
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, write_once
+from shared.eventstore.upsert import Row, any_of, write_once
 
 USED, ATTESTED, CLAIMED, CHECKED, APPROVED, PAID, REFUSED = ROLES = (
     "USED", "ATTESTED", "CLAIMED", "CHECKED", "APPROVED", "PAID", "REFUSED",

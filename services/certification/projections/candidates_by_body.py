@@ -15,7 +15,7 @@ from shared.contracts.certification import (
     CertificateIssued,
 )
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, upsert
+from shared.eventstore.upsert import Row, any_of, upsert
 
 candidates_by_body = Table(
     "candidates_by_body",
@@ -92,7 +92,7 @@ def _rows(connection: Connection, candidate_ids: set[str]) -> list[Row]:
     if not candidate_ids:
         return []
     table = candidates_by_body
-    found = connection.execute(select(table).where(table.c.candidate_id.in_(candidate_ids)))
+    found = connection.execute(select(table).where(table.c.candidate_id == any_of(candidate_ids)))
     return [dict(row) for row in found.mappings()]
 
 

@@ -17,7 +17,7 @@ from shared.contracts.enrolment import (
     TraineeEnrolled,
 )
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import upsert
+from shared.eventstore.upsert import any_of, upsert
 
 APPLIED, APPROVED, COMPLETED = "APPLIED", "APPROVED", "COMPLETED"
 
@@ -139,7 +139,7 @@ def fold(connection: Connection, page: Sequence[Projected]) -> None:
 def _known(connection: Connection, class_ids: set[str]) -> dict[str, ClassRow]:
     if not class_ids:
         return {}
-    query = select(classes_by_state).where(classes_by_state.c.class_id.in_(class_ids))
+    query = select(classes_by_state).where(classes_by_state.c.class_id == any_of(class_ids, Uuid))
     return {row["class_id"]: ClassRow(**row) for row in connection.execute(query).mappings()}
 
 

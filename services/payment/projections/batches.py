@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Connection, Date, Index, Integer, Tab
 from services.payment.projections.schema import metadata
 from shared.contracts.payment import PaymentBatchCreated, PaymentBatchReconciled
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, upsert
+from shared.eventstore.upsert import Row, any_of, upsert
 
 batches = Table(
     "batches",
@@ -35,7 +35,7 @@ batches = Table(
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
     """Applies a page of facts."""
     earlier = {p.fact.data.batch_id for p in page}
-    found = connection.execute(select(batches).where(batches.c.batch_id.in_(earlier)))
+    found = connection.execute(select(batches).where(batches.c.batch_id == any_of(earlier)))
     rows: dict[str, Row] = {row["batch_id"]: dict(row) for row in found.mappings()}
     for projected in page:
         batch_id = projected.fact.data.batch_id

@@ -38,7 +38,7 @@ from shared.contracts.payment import (
     SubsidyPaid,
 )
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, upsert
+from shared.eventstore.upsert import Row, any_of, upsert
 
 claims_by_stage = Table(
     "claims_by_stage",
@@ -204,7 +204,7 @@ def _act(fact: Envelope[Any]) -> Row:
 def _rows(connection: Connection, claim_ids: set[str]) -> list[Row]:
     if not claim_ids:
         return []
-    found = connection.execute(select(claims_by_stage).where(claims_by_stage.c.claim_id.in_(claim_ids)))
+    found = connection.execute(select(claims_by_stage).where(claims_by_stage.c.claim_id == any_of(claim_ids)))
     return [dict(row) for row in found.mappings()]
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, update
 
 from services.audit.ledger import reading
 from services.audit.ledger.append import open_ledger
 from services.audit.ledger.key import create_ledger_key, read_ledger_key
+from services.audit.ledger.tables import checkpoints
 from services.audit.ledger.tables import metadata as ledger_tables
 from services.audit.ledger.worker import LedgerWorker
 from services.audit.projections.catalogue import PROJECTIONS
@@ -46,6 +47,12 @@ def engine(fresh_database: Any) -> Iterator[Engine]:
     engine.dispose()
 
 
+def publish(engine: Engine) -> None:
+    """Marks every checkpoint as published, as the publisher does."""
+    with engine.begin() as connection:
+        connection.execute(update(checkpoints).values(published=True))
+
+
 @pytest.fixture
 def signer(tmp_path: Path) -> Signer:
     """The log's key, from a file."""
@@ -61,13 +68,14 @@ def worker(engine: Engine, signer: Signer) -> Callable[[], LedgerWorker]:
 
 
 @pytest.fixture
-def ledgered(worker: Callable[[], LedgerWorker]) -> Callable[[Iterable[Sequence[Record]]], None]:
-    """Takes batches of records, each of one partition, into the ledger."""
+def ledgered(engine: Engine, worker: Callable[[], LedgerWorker]) -> Callable[[Iterable[Sequence[Record]]], None]:
+    """Takes batches of records, each of one partition, into the ledger; its checkpoints count as published."""
     one = worker()
 
     def take(cut: Iterable[Sequence[Record]]) -> None:
         for batch in cut:
             one.decide(partition(batch[0]), batch)
+        publish(engine)
 
     return take
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -13,12 +13,13 @@ from sqlalchemy import Engine, func, select
 
 from services.audit.ledger import tables
 from services.audit.ledger.publisher import CheckpointPublisher
+from services.audit.ledger.worker import LedgerWorker
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import CHECKPOINTS_TOPIC
 from shared.messaging.wakeup import WakeUp
 from shared.tlog.checkpoint import open_checkpoint
 from shared.tlog.notes import Signer
-from tests.component.audit.story import Record, batches, junk
+from tests.component.audit.story import batches, junk, partition
 
 READ_SECONDS = 20
 
@@ -69,12 +70,14 @@ async def test_every_checkpoint_is_published_once_it_is_kept(
     servers: Any,
     engine: Engine,
     signer: Signer,
-    ledgered: Callable[[Iterable[Sequence[Record]]], None],
+    worker: Callable[[], LedgerWorker],
 ) -> None:
     """As audit's own principal; the note is byte for byte the one that is kept, then marked as sent."""
     endpoint = servers.kafka_as("svc-audit")
     access = KafkaAccess(endpoint.bootstrap, endpoint.user, endpoint.password)
-    ledgered(batches(junk(300, 31), 31, 40))
+    one = worker()
+    for batch in batches(junk(300, 31), 31, 40):
+        one.decide(partition(batch[0]), batch)
     with engine.connect() as connection:
         kept = connection.execute(
             select(tables.checkpoints.c.size, tables.checkpoints.c.note).order_by(tables.checkpoints.c.size)

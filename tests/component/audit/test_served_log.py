@@ -14,6 +14,7 @@ from services.audit.ledger.append import open_ledger
 from shared.tlog.errors import EntryDiffers
 from shared.tlog.notes import Signer
 from shared.tlog.tiles import decode_bundle
+from tests.component.audit.conftest import publish
 from tests.component.audit.serving import audit_app, serving
 from tests.component.audit.story import Kafka, Record, batches, fact_like, junk, partition
 from zeren.verify import ledger
@@ -26,6 +27,7 @@ Ledgered = Callable[[Iterable[Sequence[Record]]], None]
 def url(engine: Engine, signer: Signer) -> Iterator[str]:
     """The log's prefix."""
     open_ledger(engine, signer)
+    publish(engine)
     with serving(audit_app(engine, str(signer.vkey))) as base:
         yield f"{base}/log"
 

@@ -241,6 +241,18 @@ def test_an_organisation_is_shown_with_its_keys_and_whether_it_has_an_account(de
     assert desk.client().get(f"/institutions/{facts.BODY}").json()["has_account"] is False
 
 
+@pytest.mark.parametrize("page_size", [1, 1000])
+def test_a_revoked_key_is_shown_with_its_end(desk: Desk, page_size: int):
+    """Whether registration and revocation come in one page or in two."""
+    end = "2024-06-01T04:00:00Z"
+    path = f"/institutions/{facts.SCHOOL}/keys/k-school/revocation"
+    body = {"reason": "LOST", "valid_until": end}
+    assert desk.client().post(path, json=body, headers={"Idempotency-Key": "end"}).status_code == 200
+    desk.project(page_size)
+    (key,) = desk.client().get(f"/institutions/{facts.SCHOOL}").json()["keys"]
+    assert key["valid_until"] == end
+
+
 def test_organisations_are_listed_by_kind_and_paged(desk: Desk):
     desk.project()
     http = desk.client()

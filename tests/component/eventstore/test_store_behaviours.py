@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,7 +11,9 @@ from shared.contracts.enrolment import ClassApproved
 from shared.contracts.fact import Encoded, encode, type_of
 from shared.eventstore.changes import (
     Changes,
+    EndKey,
     KnowFact,
+    KnowKey,
     Move,
     Park,
     Position,
@@ -27,6 +29,7 @@ from shared.eventstore.store import Conflict, PositionMoved
 from .conftest import GIVEN, approved
 
 NOW = GIVEN.occurredat
+KEY_ENDS = (("a", None), ("b", NOW + timedelta(hours=1)))
 
 
 def fact(stream: str, version: int = 1, note: str = "") -> Encoded:
@@ -183,6 +186,16 @@ def test_parking_again_keeps_the_first_deadline(store):
     store.commit(changes(store, effects=[SetDeadline("parking", "k", first)]))
     store.commit(changes(store, effects=[SetDeadline("parking", "k", later)]))
     assert due(store) == first
+
+
+def test_a_key_ends_once_it_is_revoked_and_never_later_than_it_would_have(store):
+    """In one batch with its registration as well; an unknown key stays unknown."""
+    later, sooner = NOW + timedelta(days=2), NOW + timedelta(days=1)
+    lasting, ending = (KnowKey(name, "U", "TRAINING", "350100", b"k", NOW, end) for name, end in KEY_ENDS)
+    store.commit(changes(store, effects=[lasting, ending, EndKey("a", later), EndKey("b", later)]))
+    store.commit(changes(store, effects=[EndKey("a", sooner), EndKey("nobody", sooner)]))
+    found = store.read(Reads(keys=frozenset(("a", "b", "nobody")))).keys
+    assert {name: key.valid_until for name, key in found.items()} == {"a": sooner, "b": KEY_ENDS[1][1]}
 
 
 def ready(store) -> list[tuple[str, bool]]:

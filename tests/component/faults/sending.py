@@ -201,6 +201,17 @@ class Town:
         ]
         return found + refused
 
+    def awaited_answer(self, record: Outgoing, after: int) -> str:
+        """What a record that waited was answered in the end: the only answer to it behind a position."""
+        until = time.monotonic() + ANSWER_SECONDS
+        found: list[str] = []
+        while not found and time.monotonic() < until:
+            rows = self.answers(record.service, after)
+            found = [str(answer) for answer in rows if answer.origin["digest"] == record.mark[1]]
+            time.sleep(0.05)
+        assert len(found) == 1, found
+        return found[0]
+
     def stopped(self) -> dict[str, str]:
         """Partitions that stand still, in any service."""
         return {at: why for name in DECIDING for at, why in self.local.ready(name)["stopped"].items()}

@@ -176,6 +176,9 @@ TABLE = [
         "rejected class.unknown_region @data.region"),
     one("nonce short", lambda s: proper(s, plan(s, document={"nonce": "n" * 21})),
         "rejected submission.nonce_too_short @nonce"),
+    # A nonce salts the digest that stands in the ledger; what is sent again is told by its id, not by its nonce.
+    Row("nonce reused", lambda s: [proper(s, plan(s, document={"nonce": "once-more-the-same-22c"})) for _ in "12"],
+        ["accepted", "accepted"]),
     one("clock in the future", lambda s: proper(s, plan(s, document={"time": FUTURE.isoformat()})),
         "rejected submission.time_in_future @time"),
     one("clock of another zone", lambda s: proper(s, plan(s, document={
@@ -205,16 +208,18 @@ def test_each_kind_of_bad_input_has_its_answer(town: Town, row: Row) -> None:
     assert town.told(*row.send(town.parties["school"])) == list(row.answers)
 
 
-def registered(town: Town, name: str, **validity: str) -> SigningKey:
-    """A further key of the school, adopted by enrolment."""
-    key = SigningKey.generate(f"school-{name}")
+def registered(
+    town: Town, name: str, *, key: SigningKey | None = None, party: str = "school", **validity: str
+) -> SigningKey:
+    """A further key of the school (or another), adopted by enrolment."""
+    key = key or SigningKey.generate(f"school-{name}")
     body = {
         "key_id": key.key_id,
         "public_key": key.public,
         "valid_from": "2024-01-01T00:00:00+08:00",
         **validity,
     }
-    path = f"/institutions/{town.parties['school'].uscc}/keys"
+    path = f"/institutions/{town.parties[party].uscc}/keys"
     town.local.post("enrolment", path, body, bearer=town.local.as_duty("REGISTRAR"))
     return key
 
@@ -238,8 +243,8 @@ def test_a_revoked_key(town: Town) -> None:
     key = registered(town, "revoked")
     school = replace(town.parties["school"], key=key)
     before = town.told(proper(school))
-    with town.servers.postgres.connect("enrolment") as connection:
-        connection.execute("UPDATE institution_keys SET valid_until = now() WHERE key_id = %s", (key.key_id,))
+    path = f"/institutions/{school.uscc}/keys/{key.key_id}/revocation"
+    town.local.post("enrolment", path, {"reason": "COMPROMISED"}, bearer=town.local.as_duty("REGISTRAR"))
     assert (before, town.told(proper(school))) == (["accepted"], ["quarantined signature.key_not_valid_then"])
 
 
@@ -255,10 +260,25 @@ def test_a_kind_of_organisation_that_may_not_send_this(town: Town) -> None:
 
 
 def test_an_unknown_key(town: Town) -> None:
-    """Nobody registered it."""
-    stranger = SigningKey("stranger-1", Ed25519PrivateKey.generate())
-    school = replace(town.parties["school"], key=stranger)
-    assert town.told(proper(school)) == ["quarantined signature.key_unknown"]
+    """It waits; once the key is registered the submission is decided. Its deadline: test_fuzz.py."""
+    early = SigningKey("school-early-bird", Ed25519PrivateKey.generate())
+    record = proper(replace(town.parties["school"], key=early))
+    before = town.head("enrolment")
+    assert town.told(record) == []
+    parked = town.local.get("enrolment", "/parked", bearer=town.local.as_duty("OPERATOR"))["parked"]
+    assert [row["awaited"] for row in parked if row["awaited"].startswith("key:")] == [f"key:{early.key_id}"]
+    registered(town, "early-bird", key=early)
+    assert town.awaited_answer(record, before) == "accepted"
+
+
+def test_an_unknown_key_under_another_s_name(town: Town) -> None:
+    """Waiting gives nobody another's name: when the key comes it turns out to be another institution's."""
+    late = SigningKey("other-late", Ed25519PrivateKey.generate())
+    record = proper(replace(town.parties["school"], key=late))
+    before = town.head("enrolment")
+    assert town.told(record) == []
+    registered(town, "late", key=late, party="other")
+    assert town.awaited_answer(record, before) == "quarantined signature.key_of_other_institution"
 
 
 def test_after_all_of_it_every_partition_flows_on(town: Town) -> None:

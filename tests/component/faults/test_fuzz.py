@@ -79,6 +79,7 @@ def test_each_fuzzed_record_has_one_answer_and_no_service_minds(town: Town) -> N
     answers = {service: town.given_by_place(service, before[service]) for service in DECIDING}
     tell(answers, sizes, seconds)
     assert wrongly_answered(marks, answers) == []
+    assert waiting_for_an_operator(town) == []
     assert processes(town) == started
     assert town.stopped() == {}
     assert faults(town) == faults_before
@@ -116,6 +117,16 @@ def wrongly_answered(
         f"{mark}: no answer" for mark in set(marks.values()) if not given[mark] and not receipts[mark[:2]]
     ]
     return many + none
+
+
+def waiting_for_an_operator(town: Town) -> list[str]:
+    """Submissions whose decision failed by a fault: the service keeps them and goes on."""
+    found = []
+    for name in DECIDING:
+        with town.servers.postgres.connect(name) as connection:
+            query = "SELECT awaited FROM parked WHERE awaited LIKE 'operator:%'"
+            found += [f"{name}: {row[0]}" for row in connection.execute(query)]
+    return found
 
 
 def faults(town: Town) -> list[str]:

@@ -63,3 +63,4 @@ async def test_a_worker_on_a_database_that_was_put_back_refuses_to_start(servers
             process.kill()
     assert process.returncode == STORE_BEHIND, said.decode()
     assert "数据库落后于 Kafka" in said.decode()
+    assert "zeren recover enrolment" in said.decode()

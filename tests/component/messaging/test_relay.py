@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from shared.eventstore.changes import Changes, Reads
 from shared.eventstore.sql import SqlStore, make_engine
+from shared.eventstore.tables import receipt_outbox
 from shared.eventstore.tables import relay as relay_table
 from shared.messaging.chain import Chain
 from shared.messaging.connect import KafkaAccess
+from shared.messaging.receipts import ReceiptSender
 from shared.messaging.relay import Relay, StoreBehindKafka
 from shared.messaging.topics import fact_headers, facts_topic, partition_of
 from shared.messaging.wakeup import WakeUp
@@ -21,6 +23,7 @@ from shared.runtime.migrate import create_kernel
 from tests.component.eventstore.test_store_behaviours import fact
 
 TOPIC = facts_topic("enrolment")
+RECEIVER = "91350100MA3000011B"
 
 
 @pytest.fixture
@@ -172,3 +175,45 @@ async def test_a_database_that_was_put_back_refuses_to_publish(store, kafka):
     with pytest.raises(StoreBehindKafka):
         async with asyncio.timeout(20):
             await relay.run()
+
+
+async def test_what_an_operator_wants_again_is_sent_again_and_readers_drop_the_repeats(store, kafka):
+    """Kafka lost records that the table has: everything from a position on is sent once more, by whoever relays."""
+    append(store, 20)
+    async with relaying(store, kafka) as relay:
+        await until(lambda: relay.cursor == 20)
+        asker = Relay("enrolment", store, store.engine, kafka, WakeUp(store.engine))
+        assert await asyncio.to_thread(asker.rewind, 5) == 20
+        async with asyncio.timeout(30):
+            while sum(len(records) for records in (await published(store, kafka)).values()) < 36:
+                await asyncio.sleep(0.05)
+        append(store, 5)
+        await until(lambda: relay.cursor == 25)
+    found = await published(store, kafka)
+    assert sum(len(records) for records in found.values()) == 41
+    assert taken_by_the_chain(found) == list(range(1, 26))
+
+
+async def test_a_receipt_is_sent_only_once_its_fact_stands_in_kafka(store, kafka, servers):
+    """What an institution holds survives the loss of the database: the relay's cursor is first, the receipt second."""
+    access = servers.onboard(RECEIVER)
+    append(store, 3)
+    receipt = store.page(2, 1)[0]
+    with store.engine.begin() as connection:
+        row = {"institution": RECEIVER, "receipt_id": UUID(receipt.stream), "version": receipt.version}
+        connection.execute(receipt_outbox.insert().values(row))
+        connection.execute(relay_table.insert().values(topic=TOPIC, cursor=2))
+    sender = ReceiptSender("enrolment", store.engine, kafka, WakeUp(store.engine))
+    sending = asyncio.create_task(sender.run())
+    reader = kafka.reader(access.receipts_topic)
+    await reader.start()
+    try:
+        assert await reader.getmany(timeout_ms=2_500) == {}
+        async with relaying(store, kafka) as relay:
+            await until(lambda: relay.cursor == 3)
+            record = await asyncio.wait_for(reader.getone(), 20)
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await reader.stop()
+    assert record.value == receipt.state

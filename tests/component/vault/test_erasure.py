@@ -154,6 +154,34 @@ def test_an_account_registered_after_a_new_enrolment_is_readable(
     assert set(Accounts(vault_of("payment")).read([found.account_id, accounts[0]])) == {found.account_id}
 
 
+def test_evidence_that_named_nobody_when_it_came_goes_with_the_person_whom_it_names(
+    vault_of: VaultOf, kept: Kept, erase: Erase
+) -> None:
+    """A body waited sealed under the service's key for its sender's key; attributed, it is the person's."""
+    _, people, _ = kept
+    late, evidence = step("late", 1), Evidence(vault_of("enrolment"), "enrolment")
+    evidence.seal([(late.digest, b"late body", None)])
+    evidence.seal([(late.digest, b"late body", people[0].person_id)])
+    assert evidence.open(late.digest) == b"late body"
+    assert erase(people[0].person_id).submissions == 2
+    assert evidence.open(late.digest) is None
+    assert evidence.kept(late.digest)
+    assert not evidence.kept(step("never").digest)
+
+
+def test_what_is_sealed_for_a_person_is_never_given_to_another(vault_of: VaultOf, kept: Kept) -> None:
+    """Nor can a service touch another one's evidence."""
+    steps, people, _ = kept
+    evidence = Evidence(vault_of("enrolment"), "enrolment")
+    evidence.seal([(steps[0].digest, b"other body", people[1].person_id)])
+    assert evidence.open(steps[0].digest) == b"body"
+    theirs = Evidence(vault_of("certification"), "enrolment")
+    unnamed = step("unnamed").digest
+    evidence.seal([(unnamed, b"unnamed", None)])
+    theirs.seal([(unnamed, b"altered", people[1].person_id)])
+    assert evidence.open(unnamed) == b"unnamed"
+
+
 def test_audit_tells_erased_from_unknown(vault_of: VaultOf, kept: Kept, erase: Erase) -> None:
     """Both have no name to show; only one ever had."""
     _, people, _ = kept

@@ -124,6 +124,8 @@ def test_only_enrolment_erases_and_only_through_the_function(engine_of: EngineOf
     engine = engine_of(f"vault_{service}")
     call = "SELECT * FROM erase_person(gen_random_uuid(), 1)"
     assert refused(engine, call) == (service != "enrolment")
+    attribute = "SELECT attribute_evidence('s', 'd', gen_random_uuid(), 'x')"
+    assert refused(engine, attribute) == (service not in ("enrolment", "certification"))
     with engine.connect() as connection:
         rights = {
             table: connection.scalar(text("SELECT has_table_privilege(:table, 'MAINTAIN')"), {"table": table})

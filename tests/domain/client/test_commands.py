@@ -15,7 +15,7 @@ from zeren.institution.keys import SigningKey, write_key
 
 FROM_THE_ISSUE = (
     "up down status doctor logs reset demo institution validate codes submit token worklist claim audit targets "
-    "ledger policy projection day"
+    "ledger policy projection day backup restore recover resend"
 )
 
 

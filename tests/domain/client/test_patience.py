@@ -145,6 +145,7 @@ class Producer:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     made = Broker()
+    monkeypatch.setattr(client, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(client, "AIOKafkaProducer", made.producer)
     return made
 

@@ -18,6 +18,7 @@ from shared.contracts.enrolment import (
     BusinessDayOpened,
     ClassApproved,
     InstitutionKeyRegistered,
+    InstitutionKeyRevoked,
     InstitutionRegistered,
     PayeeAccountRegistered,
 )
@@ -173,6 +174,33 @@ def test_a_further_key_is_registered(world: World):
     assert post(http, f"/institutions/{facts.BODY}/keys", further, key="k-3")[1]["outcome"] == "already"
     status, answer = post(http, f"/institutions/{facts.OTHER_SCHOOL}/keys", further, key="k-4")
     assert (status, answer["code"]) == (404, "institution.unknown")
+
+
+def test_a_revoked_key_ends_at_the_clock_of_the_command_unless_another_end_is_named(world: World):
+    """The fact says when and why; the kernel's table of keys follows in the same transaction."""
+    http = client(world, REGISTRAR)
+    post(http, "/institutions", SCHOOL)
+    path = f"/institutions/{facts.SCHOOL}/keys/k-1/revocation"
+    status, answer = post(http, path, {"reason": "LOST", "valid_until": "2024-05-13T12:00:00+08:00"}, key="k-2")
+    assert (status, answer["valid_until"]) == (200, "2024-05-13T04:00:00Z")
+    revoked = world.facts(institution_id(facts.SCHOOL))[-1]
+    assert isinstance(revoked.data, InstitutionKeyRevoked)
+    assert (revoked.data.reason, revoked.duty) == ("LOST", "REGISTRAR")
+    assert world.store.tables.keys["k-1"].valid_until == revoked.data.valid_until
+    status, answer = post(http, path, {"reason": "LOST"}, key="k-3")
+    assert (status, answer["code"]) == (409, "institution.key_revoked_already")
+
+
+def test_only_a_known_key_of_the_organisation_is_revoked_and_only_by_the_duty(world: World):
+    http = client(world, REGISTRAR)
+    post(http, "/institutions", SCHOOL)
+    unknown = f"/institutions/{facts.SCHOOL}/keys/k-9/revocation"
+    assert post(http, unknown, {"reason": "LOST"}, key="k-2")[1]["code"] == "institution.key_unknown"
+    others = f"/institutions/{facts.OTHER_SCHOOL}/keys/k-1/revocation"
+    assert post(http, others, {"reason": "LOST"}, key="k-3")[1]["code"] == "institution.unknown"
+    own = f"/institutions/{facts.SCHOOL}/keys/k-1/revocation"
+    assert post(client(world, APPROVER), own, {"reason": "LOST"}, key="k-4")[0] == 403
+    assert world.store.tables.keys["k-1"].valid_until is None
 
 
 def approve(http: TestClient, *class_ids: str, key: str = "k-1") -> tuple[int, Any]:

@@ -184,7 +184,8 @@ class IntakeWorld:
             if waiting.ready or overdue:
                 row = waiting.row
                 origin = (row.topic, row.partition, row.kafka_offset, row.logged_at, row.traceparent)
-                rows.append(ParkedRow(receipt_id, digest, row.awaited, row.jws, *origin, overdue))
+                sent = (row.institution, row.submission_id, row.submission_type)
+                rows.append(ParkedRow(receipt_id, digest, row.awaited, row.jws, *origin, overdue, *sent))
         return self.worker.wake(rows)
 
     def facts(self, *names: str) -> list:

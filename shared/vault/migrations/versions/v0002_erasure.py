@@ -1,6 +1,7 @@
 """Erasure of a person: a function of the owner's, which enrolment alone may call, and nothing more than that.
 
-No role may delete or change rows by itself, enrolment neither. `MAINTAIN` on the one table that holds wrapped keys
+No role may delete or change rows by itself, enrolment neither. Evidence that named nobody may be sealed anew under
+the person whom it turns out to name, so that it goes with them. `MAINTAIN` on the one table that holds wrapped keys
 lets it rewrite that table's file, so that no deleted key stays in it.
 """
 
@@ -53,11 +54,28 @@ BEGIN
 END $$"""
 
 
+# Only what named nobody, and only by the service whose evidence it is: what is sealed for a person stays as it is.
+_ATTRIBUTE = """CREATE FUNCTION attribute_evidence(of_service text, of_digest text, person uuid, body bytea)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE evidence SET person_id = person, sealed = body
+    WHERE service = of_service AND digest = of_digest AND person_id IS NULL
+        AND session_user = 'vault_' || of_service
+$$"""
+
+
 def upgrade() -> None:
     """Make the table and the function, and grant."""
+    # Or the planner's statistics would keep copies of wrapped keys, which no rewrite of the table takes away.
+    op.execute("ALTER TABLE data_keys ALTER COLUMN wrapped SET STATISTICS 0")
     op.execute(_ERASURES)
     op.execute(_ERASE)
+    op.execute(_ATTRIBUTE)
     op.execute("REVOKE ALL ON FUNCTION erase_person(uuid, integer) FROM PUBLIC")
+    op.execute("REVOKE ALL ON FUNCTION attribute_evidence(text, text, uuid, bytea) FROM PUBLIC")
+    op.execute(
+        "GRANT EXECUTE ON FUNCTION attribute_evidence(text, text, uuid, bytea)"
+        " TO vault_enrolment, vault_certification"
+    )
     op.execute("GRANT EXECUTE ON FUNCTION erase_person(uuid, integer) TO vault_enrolment")
     op.execute("GRANT MAINTAIN ON data_keys TO vault_enrolment")
     op.execute("GRANT SELECT (person_id, erased_at) ON persons TO vault_audit")

@@ -1,0 +1,160 @@
+"""The drill: all databases are lost, put back from a backup, recovered from Kafka, and everything goes on."""
+
+from __future__ import annotations
+
+import json
+import stat
+from datetime import date, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from psycopg import sql
+
+from tests.component.faults.sending import Outgoing, Town
+from zeren.cli.entry import main
+from zeren.stack import whole
+from zeren.stack.backup import MANIFEST, BackupRefused, back_up, put_back, read_manifest
+from zeren.stack.days import business_date, open_days, wait_drained
+from zeren.stack.local import SERVICES
+from zeren.stack.supervisor import Supervisor
+from zeren.verify import ledger
+
+STORE_BEHIND = 4
+QUERIES = {
+    "events": "SELECT notification_id, originator_id, originator_version, topic, state FROM events ORDER BY 1",
+    "reservations": "SELECT scope, key, holder FROM reservations WHERE scope NOT LIKE 'recovered.%' ORDER BY 1, 2",
+    "deadlines": "SELECT kind, key, due, marked FROM deadlines ORDER BY 1, 2",
+}
+
+
+def class_applied(town: Town, name: str) -> Outgoing:
+    """A class application by the school."""
+    school = town.parties["school"]
+    session = {"session_ref": f"{name}-s1", "held_on": "2024-06-14", "starts_at": "09:00", "ends_at": "11:00",
+               "teacher_ref": "t1"}  # fmt: skip
+    document = {
+        "specversion": "1.0", "id": name, "source": f"urn:uscc:{school.uscc}",
+        "type": "zeren.submission.ApplyClass.v1", "time": "2024-05-14T09:00:00+08:00", "nonce": "n" * 22,
+        "data": {
+            "class_ref": name, "region": "350100", "occupation_id": "elder-carer", "level": "5",
+            "training_kind": "EMPLOYMENT_SKILL", "programme_tags": [], "max_trainees": 30, "sessions": [session],
+        },
+    }  # fmt: skip
+    value = json.dumps(document).encode()
+    return Outgoing(value=value, headers=school.signed(value))
+
+
+def table(town: Town, service: str, name: str) -> list[tuple]:
+    with town.servers.postgres.connect(service) as connection:
+        return connection.execute(QUERIES[name]).fetchall()
+
+
+def tables(town: Town) -> dict[tuple[str, str], list[tuple]]:
+    return {(service, name): table(town, service, name) for service in SERVICES for name in QUERIES}
+
+
+def stop_services(town: Town) -> None:
+    for service in SERVICES:
+        Supervisor(town.state).stop(service)
+
+
+def lose(town: Town) -> None:
+    """Every service's database is gone."""
+    stop_services(town)
+    with town.servers.postgres.connect() as connection:
+        for service in SERVICES:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(service)))
+
+
+@pytest.mark.timeout(400)
+def test_lost_databases_come_back_whole_from_a_backup_and_kafka(town: Town, tmp_path: Path, capfd) -> None:
+    """Backup, more work, loss, restore, refusal to start, recover: same bytes, same ledger, nothing decided twice."""
+    first, second, junk = (
+        class_applied(town, "kept-1"),
+        class_applied(town, "later-1"),
+        Outgoing(value=b"?", headers=[]),
+    )
+    assert town.told(first) == ["accepted"]
+    wait_drained(town.local)
+    manifest = back_up(town.servers, tmp_path / "backup")
+    now = business_date(town.local)
+    assert now is not None
+    assert town.told(second, junk)[0] == "accepted"
+    open_days(town.local, now + timedelta(days=1))
+    log, vkey = f"{town.local.url('audit')}/log", whole.ledger_vkey(town.state)
+    promised = httpx.get(f"{log}/checkpoint", trust_env=False).text
+    before = tables(town)
+    assert all(len(before[one, "events"]) > manifest["databases"][one]["position"] - 1 for one in SERVICES)
+
+    lose(town)
+    done = put_back(town.servers, tmp_path / "backup", SERVICES, with_vault=False)
+    assert done == list(SERVICES)
+    for service in SERVICES:
+        refused = whole.run_task(town.state, service, "--roles", "worker")
+        assert refused.returncode == STORE_BEHIND
+        assert f"zeren recover {service}" in capfd.readouterr().err
+    assert main(["recover", *SERVICES, "--state", town.state.path.name, "--json"]) == 0
+    recovered = json.loads(capfd.readouterr().out)["recovered"]
+    assert all(one["put_back"] > 0 and one["half_decided"] == 0 for one in recovered)
+    assert tables(town) == before
+
+    whole.start(town.state)
+    wait_drained(town.local)
+    assert business_date(town.local) == now + timedelta(days=1)
+    assert ledger.verify_growth(log, vkey, promised).checkpoint.size >= int(promised.split("\n")[1])
+    heads = {service: rows[-1][0] for (service, name), rows in before.items() if name == "events"}
+    assert town.told(first, second) == []
+    assert town.told(class_applied(town, "after-1")) == ["accepted"]
+    new = [row for row in table(town, "enrolment", "events") if row not in before["enrolment", "events"]]
+    assert len(new) == 2
+    assert all(row[0] > heads["enrolment"] for row in new)
+    wait_drained(town.local)
+    assert ledger.verify(log, vkey).size == sum(len(table(town, one, "events")) for one in SERVICES)
+
+
+def test_facts_that_kafka_lost_are_sent_again_when_an_operator_asks(town: Town, capfd) -> None:
+    """`zeren resend`: every fact from a position on stands in Kafka once more; readers drop what they have."""
+    wait_drained(town.local)
+    size = ledger.verify(f"{town.local.url('audit')}/log", whole.ledger_vkey(town.state)).size
+    state = town.state.path.name
+    assert main(["resend", "enrolment", "--from", "1", "--state", state, "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"from_position": 1, "head": town.head("enrolment")}
+    wait_drained(town.local)
+    assert town.stopped() == {}
+    assert ledger.verify(f"{town.local.url('audit')}/log", whole.ledger_vkey(town.state)).size == size
+
+
+def test_a_backup_is_private_whole_and_never_written_over(town: Town, tmp_path: Path) -> None:
+    """Folder 0700, files 0600, the vault last; no key is in it; a folder that holds something is refused."""
+    folder = tmp_path / "backup"
+    manifest = back_up(town.servers, folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+    assert list(manifest["databases"])[-1] == "vault"
+    assert read_manifest(folder)["topics"]["zeren.enrolment.facts.v1"] != [0] * 6
+    master = (town.state.path / "keys" / "vault-master.key").read_bytes()
+    assert all(
+        line not in file.read_bytes()
+        for file in folder.iterdir()
+        for line in master.split()
+        if len(line) > 30
+    )
+    with pytest.raises(BackupRefused, match="不为空"):
+        back_up(town.servers, folder)
+
+
+def test_a_damaged_or_unfinished_backup_and_a_running_stack_are_refused(town: Town, tmp_path: Path) -> None:
+    """Before anything is touched: the digest says which file, the refusal which process."""
+    folder = tmp_path / "backup"
+    back_up(town.servers, folder)
+    with pytest.raises(BackupRefused, match="正在运行"):
+        put_back(town.servers, folder, SERVICES, with_vault=False)
+    dump = folder / "payment.dump"
+    dump.write_bytes(dump.read_bytes()[:-1] + b"?")
+    with pytest.raises(BackupRefused, match=r"payment\.dump"):
+        put_back(town.servers, folder, SERVICES, with_vault=False)
+    (folder / MANIFEST).unlink()
+    with pytest.raises(BackupRefused, match="不是完整的备份"):
+        put_back(town.servers, folder, SERVICES, with_vault=False)
+    assert date.fromisoformat("2024-05-14") <= (business_date(town.local) or date.min)
