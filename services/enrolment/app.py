@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,9 +28,11 @@ from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
 from shared.runtime.service import Context, Loop, Parts
 from shared.vault.accounts import Accounts, OwnerKind
-from shared.vault.erasure import erase, is_known, shred_deleted_keys
-from shared.vault.errors import VaultUnavailable
+from shared.vault.erasure import NOTHING, erase, is_known, shred_deleted_keys
+from shared.vault.errors import VaultError
 from shared.vault.persons import PersonVault
+
+log = logging.getLogger(__name__)
 
 ERASURE_FOLLOWER = f"{SERVICE}.erasure"
 
@@ -97,16 +100,20 @@ def _erasure_loop(context: Context) -> Loop:
 
 
 def _carry_out(context: Context, facts: Sequence[Envelope[ErasureConfirmed]]) -> None:
-    """Raises: Unavailable: the vault is away, or a key is still in its file; do it again."""
+    """Raises: Unavailable: the vault is away or refuses, or a key is still in its file; it is done again for ever.
+
+    Whom the vault doesn't know has nothing there: it was put back to an earlier point.
+    """
     works = []
     try:
         for fact in facts:
             person, number = fact.data.person_id, fact.data.order_no
-            deleted = erase(context.vault, person, number)
+            deleted = erase(context.vault, person, number) or NOTHING
             erased = SubjectErased(person_id=person, order_no=number, **asdict(deleted))
             works.append(Carried(fact, RecordErased(erased)))
         shred_deleted_keys(context.vault)
-    except VaultUnavailable as error:
+    except VaultError as error:
+        log.error("erasure not carried out", extra={"why": str(error)})  # noqa: TRY400  the message holds no value
         raise Unavailable("vault") from error
     while works:
         works = works[len(context.executor.run(works).results) :]

@@ -60,7 +60,12 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "example": {"code": "claim.unknown", "zh": "没有该申领", "en": "No such claim", "field": "claim_id"}
+            "example": {
+                "code": "claim.unknown",
+                "zh": "没有该申领",
+                "en": "No such claim",
+                "field": "claim_id",
+            }
         }
     )
 

@@ -121,9 +121,7 @@ class Context:
     consumers: list[BatchConsumer] = field(default_factory=list)
 
 
-def build(
-    service: str, settings: ServiceSettings, parts: Parts, outages: Outages | None = None
-) -> Context:
+def build(service: str, settings: ServiceSettings, parts: Parts, outages: Outages | None = None) -> Context:
     """Builds the adapters; opens no connection but to migrate the database."""
     outages = outages or Outages()
     engine = make_engine(settings.database_url, pool_size=6)

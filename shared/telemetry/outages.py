@@ -52,7 +52,7 @@ class Outages:
             self._since.setdefault(what, self._clock())
             self._waiting[who] = what
         if begins:
-            why = type(error.__cause__ or error).__name__
+            why = type(error.__cause__ if isinstance(error.__cause__, Exception) else error).__name__
             log.warning(_BEGINS[what], extra={"waits_for": what, "loop": who, "why": why})
 
     def went(self, who: str, at: float | None = None) -> None:

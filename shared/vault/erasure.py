@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import bindparam, text
 
-from shared.vault.errors import PersonUnreadable, VaultFault, VaultUnavailable
+from shared.vault.errors import VaultFault, VaultUnavailable
 from shared.vault.tables import Id
 from shared.vault.vault import Vault
 
@@ -34,23 +34,26 @@ class Erased:
     accounts: int
 
 
-def erase(vault: Vault, person_id: str, order_no: int) -> Erased:
+NOTHING = Erased(data_keys=0, values=0, commitments=0, submissions=0, accounts=0)
+
+
+def erase(vault: Vault, person_id: str, order_no: int) -> Erased | None:
     """Deletes, in one transaction. The same order again deletes nothing and answers what it did then.
 
     So a repetition after a crash never touches what the person gave since, by a new enrolment. Needs the grants of
     `vault_enrolment`; call `shred_deleted_keys` afterwards.
 
+    Returns:
+        None where the vault knows no such person.
+
     Raises:
-        PersonUnreadable: the vault knows no such person.
         VaultUnavailable: nothing has happened; do it again.
         VaultForbidden, VaultFault
     """
     with vault.begin() as connection:
         found = connection.execute(_ERASE, {"person": person_id, "order_no": order_no})
         row = found.mappings().one_or_none()
-    if row is None:
-        raise PersonUnreadable
-    return Erased(**row)
+    return None if row is None else Erased(**row)
 
 
 def is_known(vault: Vault, person_id: str) -> bool:

@@ -17,6 +17,9 @@ from zeren.stack.postgres import PostgresEndpoint
 
 SEEN_SECONDS = 20.0
 """How long an open transaction is waited for, before the fault is put off to the next step."""
+BURST = 5
+"""So many faults of a step come one behind another; the next waits until the work of the step itself is over."""
+POLL_SECONDS = 0.2
 JOIN_SECONDS = 30.0
 
 
@@ -62,6 +65,7 @@ class Injector:
         self._history = history
         self._tell = tell
         self._over = over
+        self._work_over = threading.Event()
         self._at: Fault | None = None
         self._error: BaseException | None = None
 
@@ -73,10 +77,12 @@ class Injector:
         """
         due = [*self.put_off, *self._by_step.pop(step, ())] if step else []
         self.put_off = []
+        self._work_over.clear()
         thread = threading.Thread(target=self._carry_out, args=(due,), name="faults", daemon=True)
         thread.start()
         try:
             yield
+            self._work_over.set()
             while thread.is_alive():
                 fault = self._at
                 keep_busy(fault.target if fault else "")
@@ -90,8 +96,10 @@ class Injector:
 
     def _carry_out(self, due: Sequence[Fault]) -> None:
         try:
-            for fault in due:
+            for number, fault in enumerate(due, 1):
                 self._at = fault
+                while number > BURST and not self._work_over.is_set() and not self._over.is_set():
+                    self._work_over.wait(POLL_SECONDS)
                 if self._over.wait(fault.delay):
                     return
                 if not self._strike(fault):

@@ -22,7 +22,7 @@ from zeren.stack.processes import identify, is_alive, working_in
 from zeren.stack.state import HOST
 from zeren.stack.supervisor import ProcessSpec, Supervisor
 
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 POLL_SECONDS = 0.05
 RELAY_PROCESS = "payment-relay"
 """Payment runs in two processes, so that its relay can be hit alone."""

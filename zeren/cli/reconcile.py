@@ -105,10 +105,16 @@ def compare_all(
         heads = {service: head for service, (_, head) in looks.items()}
         topics = {service: FactsTopic(endpoint, facts_topic(service)) for service in services}
         show("等待在途事实 / waiting for facts under way")
-        settled = settle(stack, heads, lambda service: topics[service].places(), seconds=seconds).all
+        where, vkey = f"{stack.url('audit')}/log", ledger_vkey(state)
+        settled = settle(
+            stack,
+            heads,
+            lambda service: topics[service].places(),
+            published=lambda: verifier.checkpoint(where, vkey).checkpoint.size,
+            seconds=seconds,
+        )
         places = {service: topics[service].places() for service in services}
-        where = f"{stack.url('audit')}/log"
-        signed = verifier.checkpoint(where, ledger_vkey(state)).checkpoint
+        signed = verifier.checkpoint(where, vkey).checkpoint
         with open_source(where) as source, LeafHashes(signed.size) as hashes:
             hashes.read(SourceReader(source), signed, _telling(show, "账本 / ledger"))
             reports = []

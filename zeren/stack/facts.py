@@ -98,6 +98,13 @@ def ledgered(stack: Local, source: str, partition: int) -> Iterator[tuple[int, i
         after = page["positions"][-1]
 
 
+def ledger_size(stack: Local) -> int:
+    """How many leaves the ledger has now, published or not. Raises as `EventTable`."""
+    params = {"source": "none", "partition": 0, "limit": 1}
+    page = stack.get("audit", "/ledger/leaves", bearer=stack.as_duty(DUTY), params=params)
+    return int(page["size"])
+
+
 @dataclass(frozen=True, slots=True)
 class FactsTopic:
     """A facts topic, read as a principal that may; commits nothing, joins no group."""
@@ -156,36 +163,33 @@ def _unreachable(error: KafkaException) -> ServiceUnreachable:
     return ServiceUnreachable(NAME, error.args[0].str())
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Whether everything up to a look was relayed and ledgered when the waiting ended, by service."""
-
-    relayed: Mapping[str, bool]
-    ledgered: Mapping[str, bool]
-
-    @property
-    def all(self) -> bool:
-        """Nothing was under way any more."""
-        return all(self.relayed.values()) and all(self.ledgered.values())
-
-
 def settle(
     stack: Local,
     heads: Mapping[str, int],
     places: Callable[[str], Sequence[Place]],
     *,
+    published: Callable[[], int],
     seconds: float,
-) -> Settled:
-    """Waits until facts up to these positions are in Kafka and from there in the ledger, or the time is over.
+) -> bool:
+    """Waits until facts up to these positions are in Kafka, in the ledger and under a published checkpoint.
 
     It follows the services' own drain states; what they say decides how long is waited, not what is found.
+
+    Args:
+        stack: the services.
+        heads: by service, its position.
+        places: asks where a service's topic ends now.
+        published: asks for the size of the published checkpoint.
+        seconds: how long is waited at most.
+
+    Returns: whether nothing was under way any more when the time was over.
 
     Raises: ServiceUnreachable, ServiceRefused.
     """
     deadline = time.monotonic() + seconds
-    relayed = {service: _wait_relayed(stack, service, head, deadline) for service, head in heads.items()}
-    done = {service: _wait_ledgered(stack, service, places, deadline) for service in heads}
-    return Settled(relayed, done)
+    relayed = [_wait_relayed(stack, service, head, deadline) for service, head in heads.items()]
+    done = [_wait_ledgered(stack, service, places, deadline) for service in heads]
+    return all(relayed) and all(done) and _wait_published(stack, published, deadline)
 
 
 def _wait_relayed(stack: Local, service: str, head: int, deadline: float) -> bool:
@@ -210,6 +214,15 @@ def _wait_ledgered(
             return True
         if time.monotonic() >= deadline:
             return False
+
+
+def _wait_published(stack: Local, published: Callable[[], int], deadline: float) -> bool:
+    wanted = ledger_size(stack)
+    while published() < wanted:
+        if time.monotonic() >= deadline:
+            return False
+        stack.get("audit", "/drain", params={"wait": _patience(deadline)})
+    return True
 
 
 def _patience(deadline: float) -> float:

@@ -68,9 +68,9 @@ _GAP = WayOut(
     zh="链有缺口，分区已停止：主题中缺一个事实",
     en="a gap in the chain, the partition stopped: a fact isn't in the topic",
     do_zh="zeren audit reconcile --service {source} 指出缺什么；事件表有则 zeren resend {source} --from {after}，"
-    "再重启：zeren down，{start}",
+    "再运行 zeren resume {name}",
     do_en="zeren audit reconcile --service {source} names what is missing; where the event table has it, "
-    "zeren resend {source} --from {after}, then start again: zeren down, {start}",
+    "zeren resend {source} --from {after}, then zeren resume {name}",
 )
 _OTHER_DIGEST = WayOut(
     zh="同一位置出现另一份内容，分区已停止",
@@ -101,8 +101,8 @@ _TOO_LARGE = WayOut(
 _STOPPED = WayOut(
     zh="分区已停止",
     en="the partition stopped",
-    do_zh="看 zeren logs {name}；修复后重启：zeren down，{start}",
-    do_en="see zeren logs {name}; once mended start again: zeren down, {start}",
+    do_zh="看 zeren logs {name}；修复后 zeren resume {name}",
+    do_en="see zeren logs {name}; once mended zeren resume {name}",
 )
 _BY_WORDS = (
     (re.compile(r"^gap"), _GAP),
@@ -145,8 +145,8 @@ BEHIND = WayOut(
 PARKED = WayOut(
     zh="{count} 个外来事实无法处理，{behind} 个等在其后；最早自 {since}",
     en="{count} foreign facts couldn't be taken in, {behind} wait behind them; the oldest since {since}",
-    do_zh="zeren parked show {service} {id} 看原因；修复后 zeren parked retry，或两人 zeren parked discard",
-    do_en="zeren parked show {service} {id} tells why; once mended zeren parked retry, or two people discard it",
+    do_zh="zeren parked show {id} 看原因；修复后 zeren parked retry，或两人 zeren parked discard",
+    do_en="zeren parked show {id} tells why; once mended zeren parked retry, or two people discard it",
 )
 PUT_BACK = WayOut(
     zh="拒绝启动（退出码 4）：数据落后于已发布的内容",

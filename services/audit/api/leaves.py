@@ -29,10 +29,12 @@ def add_leaves(routes: APIRouter, engine: Engine, authenticate: Dependency) -> N
     ) -> Response:
         """来源与分区的叶：位置与账本序号 / Position and ledger index of a source's leaves on a partition.
 
-        Where a leaf stands is audit's own word; what it is, its bytes at that index say. For AUDITOR and OPERATOR.
+        Where a leaf stands is audit's own word; what it is, its bytes at that index say. `size` is the ledger's now,
+        of which the published checkpoint may lack the newest. For AUDITOR and OPERATOR.
         """
         require(actor, "AUDITOR", "OPERATOR")
         with engine.connect() as connection:
             rows = reading.places(connection, source, partition, after=after, limit=limit)
-        page = {"positions": [row[0] for row in rows], "indexes": [row[1] for row in rows]}
+            size = reading.ledger_size(connection)
+        page = {"size": size, "positions": [row[0] for row in rows], "indexes": [row[1] for row in rows]}
         return Response(msgspec.json.encode(page), media_type="application/json")

@@ -49,7 +49,9 @@ def checkpoint_note(connection: Connection) -> str | None:
 
 def published_note(connection: Connection) -> str | None:
     """The newest checkpoint that everyone can have by its topic; one that only this database knows could be lost."""
-    query = select(checkpoints.c.note).where(checkpoints.c.published).order_by(checkpoints.c.size.desc()).limit(1)
+    query = (
+        select(checkpoints.c.note).where(checkpoints.c.published).order_by(checkpoints.c.size.desc()).limit(1)
+    )
     return connection.scalar(query)
 
 

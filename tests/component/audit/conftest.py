@@ -68,7 +68,9 @@ def worker(engine: Engine, signer: Signer) -> Callable[[], LedgerWorker]:
 
 
 @pytest.fixture
-def ledgered(engine: Engine, worker: Callable[[], LedgerWorker]) -> Callable[[Iterable[Sequence[Record]]], None]:
+def ledgered(
+    engine: Engine, worker: Callable[[], LedgerWorker]
+) -> Callable[[Iterable[Sequence[Record]]], None]:
     """Takes batches of records, each of one partition, into the ledger; its checkpoints count as published."""
     one = worker()
 

@@ -18,8 +18,9 @@ from typing import Any
 import msgspec.inspect as schema
 
 from shared.contracts.submission import SUBMISSIONS, SubmissionType
-from tests.component.faults.sending import FIRST_DAY, Header, Outgoing, Party, Town, signature
+from tests.component.faults.sending import Header, Outgoing, Party, Town, signature
 from zeren.generator.identifiers import national_id
+from zeren.stack.days import business_date
 
 CLASSES = 12
 SEATS = 20
@@ -76,6 +77,7 @@ class Maker:
         self._rng = rng
         self._number = 0
         self._class = self._seat = 0
+        self._day = (business_date(town.local) or date.max).isoformat()
 
     def document(self, entry: SubmissionType) -> tuple[Party, dict[str, Json]]:
         """A document under an id of its own, and who sends it."""
@@ -94,7 +96,7 @@ class Maker:
         }
 
     def planned(self, number: int) -> dict[str, Json]:
-        """The application for one of the dozen classes, whose two sessions are held on the first day."""
+        """The application for one of the dozen classes, whose two sessions are held on the business date."""
         _, document = self.document(SUBMISSIONS["zeren.submission.ApplyClass.v1"])
         session = document["data"]["sessions"][0]
         document["data"] |= {
@@ -120,7 +122,7 @@ class Maker:
             case schema.IntType(ge=least, le=most):
                 return self._rng.randint(least or 0, most or 1_000)
             case schema.DateType():
-                return FIRST_DAY
+                return self._day
             case _:
                 return f"r-{self._rng.randrange(1_000)}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -12,25 +13,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 import psutil  # type: ignore[import-untyped]
+import psycopg
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.component.faults.sending import DECIDING, Party, Town
+from zeren.stack import whole
 from zeren.stack.client import ServiceRefused, ServiceUnreachable
-from zeren.stack.supervisor import Supervisor
+from zeren.stack.paths import CHECKOUT
+from zeren.stack.supervisor import ProcessSpec, Supervisor
 
 EVERYWHERE = (*DECIDING, "audit")
 PARTITIONS = 6
 SETTLE_SECONDS = 240.0
 """How long the machine may take to come to rest; only a deadline."""
 PAUSE = 0.03
+SEND_EVERY = 0.08
+SECOND = "enrolment-second"
+_HOLDERS = """
+    SELECT a.client_port FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.granted AND l.relation = 'events'::regclass AND l.mode = 'ExclusiveLock'
+"""
 
 
 def class_application(sender: Party) -> bytes:
     """A class application that is accepted, under names never used before."""
-    name = secrets.token_hex(8)
+    # Letters only: eleven digits in a row are taken for a telephone number, which no id may hold.
+    name = secrets.token_hex(8).translate(str.maketrans("0123456789", "ghijklmnop"))
     session = {
         "session_ref": f"s-{name}", "held_on": "2024-05-15", "starts_at": "09:00", "ends_at": "11:00",
         "teacher_ref": "t-1",
@@ -95,7 +106,7 @@ class Load:
             )
             self.sent.append(json.loads(value)["id"])
             self._producer.poll(0)
-            if self._over.wait(PAUSE):
+            if self._over.wait(SEND_EVERY):
                 break
         left = self._producer.flush(SETTLE_SECONDS)
         self.failed += ["not acknowledged"] * left
@@ -110,7 +121,8 @@ class Load:
         await_rest(self.town)
         mine = set(self.sent)
         answers = [one for one in self.town.answers("enrolment", self._before) if one.submission_id in mine]
-        assert Counter(one.submission_id for one in answers) == Counter(self.sent)
+        found = Counter(one.submission_id for one in answers)
+        assert [one for one in self.sent if found[one] != 1] == []
         assert {one.verdict for one in answers} == {"accepted"}
         places = defaultdict(list)
         for one in answers:
@@ -141,16 +153,24 @@ def _drain(town: Town, name: str) -> dict[str, Any]:
 def assert_facts_are_the_same_everywhere(town: Town) -> None:
     """The event tables, their topics in first appearance, and the ledger: the same positions, in order, each once."""
     for name in EVERYWHERE:
-        head = town.head(name)
-        with town.servers.postgres.connect("audit") as connection:
-            query = "SELECT position FROM entries WHERE source LIKE %s"
-            ledgered = [row[0] for row in connection.execute(query, (f"{name}@%",))]
-        assert sorted(ledgered) == list(range(1, head + 1)), name
-        published = _published(town, f"zeren.{name}.facts.v1")
-        assert sorted({one for places in published for one in places}) == list(range(1, head + 1)), name
+        recorded = _column(town, name, "SELECT notification_id FROM events")
+        entries = "SELECT position FROM entries WHERE topic = %s"
+        assert sorted(_column(town, "audit", entries, facts_topic(name))) == sorted(recorded), name
+        published = _published(town, facts_topic(name))
+        assert sorted({one for places in published for one in places}) == sorted(recorded), name
         for positions in published:
             first = list(dict.fromkeys(positions))
             assert first == sorted(first), name
+
+
+def facts_topic(service: str) -> str:
+    """A service's facts."""
+    return f"zeren.{service}.facts.v1"
+
+
+def _column(town: Town, database: str, query: LiteralString, *values: str) -> list[int]:
+    with town.servers.postgres.connect(database) as connection:
+        return [row[0] for row in connection.execute(query, values)]
 
 
 def _published(town: Town, topic: str) -> list[list[int]]:
@@ -258,3 +278,70 @@ class Said:
             assert max(line["seconds"] for line in ended) > 0
             complaints = [line for line in self.lines(name) if line["level"] in ("WARNING", "ERROR")]
             assert len(complaints) < 60, (name, Counter(line["message"] for line in complaints))
+
+
+class SecondWorker:
+    """A further process of enrolment's worker beside the town's own: the same program in one role."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+        self._supervisor = Supervisor(town.state)
+        self._log = town.state.log(SECOND)
+        self._from = self._log.stat().st_size if self._log.exists() else 0
+
+    def __enter__(self) -> Self:
+        state = self._town.state
+        extra = {
+            "MASTER_KEY_FILE": str(state.path / "keys" / "vault-master.key"),
+            "ISSUER_JWKS_FILE": str(whole.jwks_file(state)),
+            "POLICY_FOLDER": str(whole.POLICY_FOLDER),
+        }
+        spec = ProcessSpec(
+            name=SECOND,
+            argv=(sys.executable, "-m", "services.enrolment", "--roles", "worker"),
+            environment=self._town.servers.service_environment("enrolment", extra),
+            cwd=CHECKOUT,
+        )
+        self._supervisor.start(spec)
+        self.process = psutil.Process(pid_of(self._town, SECOND))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.process.is_running() and self.process.status() == psutil.STATUS_STOPPED:
+            self.process.resume()
+        self._supervisor.stop(SECOND)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What its log says, parsed."""
+        with self._log.open("rb") as file:
+            file.seek(self._from)
+            return [json.loads(line) for line in file if line.startswith(b"{")]
+
+    def decided(self) -> int:
+        """How many batches it has written."""
+        return sum(line["message"] == "facts recorded" for line in self.lines())
+
+    def await_deciding(self) -> None:
+        """Waits until it has written something more: partitions have come to it."""
+        before = self.decided()
+        until(lambda: self.decided() > before, "the second worker decides")
+
+    def stop_inside_transaction(self) -> None:
+        """SIGSTOP while it holds the lock of the events table and has not committed. Tried until it is so."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        with self._town.servers.postgres.connect("enrolment") as connection:
+            while True:
+                if self._holds(connection):
+                    self.process.suspend()
+                    time.sleep(PAUSE)  # A statement on its way comes to its end.
+                    if self._holds(connection):
+                        return
+                    self.process.resume()
+                assert time.monotonic() < deadline, "never caught inside a transaction"
+
+    def _holds(self, connection: psycopg.Connection) -> bool:
+        holders = [row[0] for row in connection.execute(_HOLDERS, prepare=True)]
+        if not holders:
+            return False
+        ports = {one.laddr.port for one in self.process.net_connections("tcp")}
+        return any(port in ports for port in holders)

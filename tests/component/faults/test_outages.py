@@ -123,7 +123,7 @@ def test_both_servers_killed_at_once(harbour: Town) -> None:
 
 
 def test_postgresql_paused_past_every_timeout(harbour: Town) -> None:
-    """SIGSTOP of the whole server: nothing answers and nothing fails. Requests aren't left hanging, the relay is told."""
+    """SIGSTOP of the whole server: nothing answers and nothing fails. No request is left hanging; the relay is told."""
     before, said = services_running(harbour), Said(harbour)
     with Load(harbour) as load:
         with paused(pid_of(harbour, "postgres")):

@@ -76,6 +76,6 @@ def count(owner: Engine) -> Callable[[str], int]:
 
 
 @pytest.fixture
-def erase(vault_of: Callable[[str], Vault]) -> Callable[[str], Erased]:
+def erase(vault_of: Callable[[str], Vault]) -> Callable[[str], Erased | None]:
     """A person's first order is carried out, by enrolment's role."""
     return lambda person: erase_person(vault_of("enrolment"), person, 1)

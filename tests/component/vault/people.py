@@ -14,7 +14,7 @@ from shared.vault.vault import Vault
 VaultOf = Callable[[str], Vault]
 EngineOf = Callable[[str], Engine]
 Count = Callable[[str], int]
-Erase = Callable[[str], Erased]
+Erase = Callable[[str], Erased | None]
 
 GROUPS = ("MIGRANT_WORKER", "REGISTERED_POOR")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

@@ -181,7 +181,9 @@ def test_a_revoked_key_ends_at_the_clock_of_the_command_unless_another_end_is_na
     http = client(world, REGISTRAR)
     post(http, "/institutions", SCHOOL)
     path = f"/institutions/{facts.SCHOOL}/keys/k-1/revocation"
-    status, answer = post(http, path, {"reason": "LOST", "valid_until": "2024-05-13T12:00:00+08:00"}, key="k-2")
+    status, answer = post(
+        http, path, {"reason": "LOST", "valid_until": "2024-05-13T12:00:00+08:00"}, key="k-2"
+    )
     assert (status, answer["valid_until"]) == (200, "2024-05-13T04:00:00Z")
     revoked = world.facts(institution_id(facts.SCHOOL))[-1]
     assert isinstance(revoked.data, InstitutionKeyRevoked)

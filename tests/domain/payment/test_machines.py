@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -236,7 +237,7 @@ def _line(claim_id: str, fen: int, result: str) -> dict[str, Any]:
     }
 
 
-TestPaymentMachine = PaymentMachine.TestCase
+TestPaymentMachine = pytest.mark.timeout(600)(PaymentMachine.TestCase)
 TestPaymentMachine.settings = settings(
     max_examples=25, stateful_step_count=40, derandomize=True, print_blob=True, deadline=None
 )

@@ -74,14 +74,18 @@ class Command:
 class PaymentUnderFire:
     """Payment from the day of the claims on. Whoever asks asks again after an outage, in the same words.
 
+    Args:
+        store: a `Store`; what looks into its tables needs the one in memory.
+        bodies: the vault's, where another process has them too.
+
     Attributes:
         answered: commands that were answered with yes, and the answers.
     """
 
-    def __init__(self) -> None:
-        self.store = CrashingStore()
+    def __init__(self, store: Any = None, bodies: Bodies | None = None) -> None:
+        self.store: Any = store or CrashingStore()
         self.world = World(self.store)
-        self.bodies = Bodies()
+        self.bodies = bodies or Bodies()
         self.log: list[Any] = []
         self.answered: list[tuple[Command, Any]] = []
         self._clients: dict[Actor, Client] = {}
@@ -122,16 +126,18 @@ class PaymentUnderFire:
             except Unavailable:
                 self.worker.forget()
 
-    def learn(self, fact: Fact) -> None:
-        """A foreign fact arrives, perhaps once more."""
+    def learn(self, fact: Fact, stream: str = "") -> None:
+        """A foreign fact arrives, perhaps once more; from a stream of its kind unless one is named."""
         source = next(entry.service for entry in registered() if entry.cls is type(fact))
         given = self.world.given(f.CLAIM_DAY)
-        state = encode(source, fact, stream=f.stream_of(fact), version=1, given=given, now=NOW).state
+        state = encode(
+            source, fact, stream=stream or f.stream_of(fact), version=1, given=given, now=NOW
+        ).state
         policy = POLICIES[type(fact)]
         self.patiently(lambda: self.world.run(lambda draft: learn(draft, decode(state), state, policy)))
 
-    def send(self, uscc: str, kind: str, name: str, **data: Any) -> None:
-        """A signed document is appended to the topic."""
+    def send(self, uscc: str, kind: str, name: str, *, key_id: str = "", **data: Any) -> None:
+        """A signed document is appended to the topic; its key is the sender's own unless another is named."""
         document = {
             "specversion": "1.0",
             "id": name,
@@ -142,7 +148,7 @@ class PaymentUnderFire:
             "data": data,
         }
         value = json.dumps(document).encode()
-        self._append(value, _sign(value, f"key-{uscc}"))
+        self._append(value, _sign(value, key_id or f"key-{uscc}"))
 
     def send_again(self, record: Any) -> None:
         """The same bytes once more."""

@@ -1,0 +1,154 @@
+"""Three brokers: the loss of one is not noticed, that of two is waited for; nothing is lost, doubled or reordered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Self
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import ConfigResource, ResourceType
+
+from shared.messaging.connect import KafkaAccess
+from zeren.cli.entry import main
+from zeren.stack import doctor, kafka
+from zeren.stack.errors import StateBroken
+from zeren.stack.local import Servers, own_servers, reset, start_servers
+from zeren.stack.state import StateFolder
+from zeren.stack.supervisor import Supervisor
+
+pytestmark = pytest.mark.timeout(400)
+
+PARTITIONS = 6
+FACTS = "zeren.payment.facts.v1"
+
+
+@pytest.fixture(scope="module")
+def cluster(fresh_state: Callable[[], StateFolder]) -> Iterator[Servers]:
+    """Three brokers that the tests of this file may kill."""
+    state = fresh_state()
+    with state.locked():
+        yield start_servers(state, brokers=3)
+        reset(state)
+
+
+def kill(servers: Servers, *nodes: int) -> None:
+    """Kill -9 of these brokers."""
+    pids = {one.name: one.pid for one in Supervisor(servers.state).status()}
+    for node in nodes:
+        os.kill(pids[f"kafka-{node}"], signal.SIGKILL)
+
+
+def records(servers: Servers, topic: str) -> list[list[bytes]]:
+    """Every value of a topic, by partition."""
+    settings = {**servers.kafka.settings(), "group.id": "nobody", "enable.auto.commit": False}
+    consumer = Consumer(settings)
+    found = []
+    for number in range(PARTITIONS):
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)
+        consumer.assign([TopicPartition(topic, number, low)])
+        values: list[bytes] = []
+        while len(values) < high - low:
+            batch = consumer.consume(high - low - len(values), timeout=30)
+            assert batch
+            values += [one.value() for one in batch]
+        found.append(values)
+    consumer.close()
+    return found
+
+
+class Sending:
+    """Records sent as a relay sends them: idempotent, to every partition, each acknowledged by two brokers."""
+
+    def __init__(self, servers: Servers, topic: str) -> None:
+        access = KafkaAccess(servers.kafka.bootstrap, servers.kafka.user, servers.kafka.password)
+        self._producer, self._topic = access.producer(), topic
+        self.futures: list[asyncio.Future[object]] = []
+
+    async def __aenter__(self) -> Self:
+        await self._producer.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._producer.stop()
+
+    async def some(self, count: int, *, pause: float = 0.0) -> None:
+        """Sends so many more."""
+        for _ in range(count):
+            number = len(self.futures)
+            sent = await self._producer.send(self._topic, b"%d" % number, partition=number % PARTITIONS)
+            self.futures.append(sent)
+            await asyncio.sleep(pause)
+
+    def expected(self) -> list[list[bytes]]:
+        """What must lie in each partition, in order."""
+        return [[b"%d" % n for n in range(p, len(self.futures), PARTITIONS)] for p in range(PARTITIONS)]
+
+
+def test_a_cluster_of_three_is_made_of_three_copies_of_which_two_count(cluster: Servers) -> None:
+    """Every declared topic; never is a copy that lacks records made leader."""
+    admin = cluster.kafka.admin()
+    topics = {name: one for name, one in admin.list_topics(timeout=30).topics.items() if name[:6] == "zeren."}
+    copies = {len(one.replicas) for topic in topics.values() for one in topic.partitions.values()}
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in topics]
+    found = [one.result(30) for one in admin.describe_configs(asked).values()]
+    assert copies == {3}
+    assert {one["min.insync.replicas"].value for one in found} == {"2"}
+    assert {one["unclean.leader.election.enable"].value for one in found} == {"false"}
+
+
+def test_the_number_of_brokers_is_remembered_and_never_changes(
+    cluster: Servers, capsys: pytest.CaptureFixture[str], fresh_state: Callable[[], StateFolder]
+) -> None:
+    """A later start without the option keeps it; another number is refused, with the way out; one stays the default."""
+    assert start_servers(cluster.state).kafka == cluster.kafka
+    assert own_servers(cluster.state) == ("postgres", "kafka-1", "kafka-2", "kafka-3")
+    with pytest.raises(StateBroken, match="zeren reset"):
+        start_servers(cluster.state, brokers=1)
+    single = fresh_state()
+    (single.path / "kafka" / "data").mkdir()
+    assert main(["up", "--state", single.path.name, "--brokers", "3"]) != 0
+    assert "zeren reset" in capsys.readouterr().err
+    assert kafka.broker_names(single) == ("kafka",)
+
+
+async def test_one_of_three_killed_under_load(cluster: Servers) -> None:
+    """No send fails, nothing is lost, doubled or reordered, and the doctor names the loss until it is mended."""
+    topic = "zeren.enrolment.facts.v1"
+    async with Sending(cluster, topic) as sending:
+        await sending.some(600)
+        kill(cluster, 1)
+        await sending.some(1_200, pause=0.005)
+        async with asyncio.timeout(120):
+            await asyncio.gather(*sending.futures)
+        assert records(cluster, topic) == sending.expected()
+        found = {one.check: one for one in doctor.examine(cluster.state.path.name)}
+        assert not found["process kafka-1"].ok
+        assert (found["kafka"].ok, "2/3" in found["kafka"].found) == (False, True)
+        await asyncio.to_thread(start_servers, cluster.state)
+        await sending.some(60)
+        await asyncio.gather(*sending.futures)
+    assert records(cluster, topic) == sending.expected()
+
+
+async def test_two_of_three_killed_under_load(cluster: Servers) -> None:
+    """Sends wait: two copies can't be made. Both are started again: all of them arrive, once and in order."""
+    async with Sending(cluster, FACTS) as sending:
+        await sending.some(600)
+        await asyncio.gather(*sending.futures)
+        kill(cluster, 2, 3)
+        await sending.some(600)
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            await asyncio.sleep(0.1)
+        waiting = [one for one in sending.futures if not one.done()]
+        assert [one for one in sending.futures if one.done() and one.exception()] == []
+        assert waiting
+        await asyncio.to_thread(start_servers, cluster.state)
+        async with asyncio.timeout(120):
+            await asyncio.gather(*sending.futures)
+    assert records(cluster, FACTS) == sending.expected()

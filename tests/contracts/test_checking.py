@@ -1,0 +1,90 @@
+"""The judgement of a document's form: what two parsers would read differently, and what must not be repeated."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts.checking import check, names_doubled, preamble
+from shared.identity import is_national_id
+from tests.contracts.test_limits import enrolment, plan
+
+NAMES = st.sampled_from(["a", "b", "a:b", 'a"b', "：", "\\", "é"])
+
+
+def text_of(pairs: Any, *, escaped: bool) -> str:
+    """A JSON text in which objects are lists of pairs, so that names may stand twice."""
+    if isinstance(pairs, tuple):
+        body = ",".join(
+            f"{json.dumps(name, ensure_ascii=escaped)}:{text_of(value, escaped=escaped)}"
+            for name, value in pairs
+        )
+        return "{" + body + "}"
+    return json.dumps(pairs, ensure_ascii=escaped)
+
+
+def twice(pairs: Any) -> bool:
+    """Whether a name stands twice in one object, by looking."""
+    if not isinstance(pairs, tuple):
+        return False
+    names = [name for name, _ in pairs]
+    return len(set(names)) < len(names) or any(twice(value) for _, value in pairs)
+
+
+TREES = st.recursive(
+    st.one_of(st.integers(), st.text(max_size=5), st.none()),
+    lambda inner: st.lists(st.tuples(NAMES, inner), max_size=4).map(tuple),
+    max_leaves=8,
+)
+
+
+@given(tree=TREES, escaped=st.booleans())
+def test_a_name_that_stands_twice_is_found_and_nothing_else(tree: Any, escaped: bool) -> None:  # noqa: FBT001
+    """Whatever colons and escapes stand in names and values."""
+    assert names_doubled(text_of(tree, escaped=escaped).encode()) == twice(tree)
+
+
+def codes(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Code and field of each reason."""
+    value = json.dumps(document).encode()
+    outcome = check(value, preamble(value))
+    assert isinstance(outcome, list)
+    return [(reason.code, reason.field) for reason in outcome]
+
+
+@pytest.mark.parametrize(
+    "name", ["李娜", "x - at `$.110105199003071095", "x - at `$.data.lina", "110105199003071095"]
+)
+def test_the_name_of_a_superfluous_field_is_not_repeated(name: str) -> None:
+    """A sender could write anything there, and receipts are for ever."""
+    assert codes(plan() | {name: 1}) == [("submission.invalid_field", "")]
+    assert codes(plan(**{name: 1})) == [("submission.invalid_field", "data")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"level": "5\n"},
+        {"region": "350100\n"},
+        {"sessions": [{**plan()["data"]["sessions"][0], "ends_at": "11:00\n"}]},
+    ],
+)
+def test_a_line_feed_behind_a_value_is_refused(changes: dict[str, Any]) -> None:
+    """A pattern's `$` would let it pass, into a stream's id or a number's text."""
+    ((code, _),) = codes(plan(**changes))
+    assert code == "submission.invalid_field"
+
+
+def test_an_id_number_in_other_digits_is_none() -> None:
+    """It would be the same person to a reader and another one to the vault: the no-repeat rule could be passed by."""
+    number = "110105199003071095"
+    fullwidth = number.translate({ord(digit): ord(digit) - ord("0") + ord("０") for digit in "0123456789"})
+    assert is_national_id(number)
+    assert not is_national_id(fullwidth)
+    assert codes(enrolment(trainee={"national_id": fullwidth})) == [
+        ("trainee.id_number_invalid", "data.trainee.national_id")
+    ]
