@@ -154,11 +154,13 @@ class ForeignFactDiscarded(Fact, frozen=True):
     """A second person agreed: this service goes on without that foreign fact. The ledger keeps it.
 
     Attributes:
+        key: the case whose later facts waited behind it.
         handler_id: who agreed; never who asked.
     """
 
     parked_fact: str
     consumer: str
+    key: str
     digest: str
     handler_id: str
 

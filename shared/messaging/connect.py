@@ -75,12 +75,12 @@ class KafkaAccess:
             max_request_size=8 << 20,
         )
 
-    def reader(self, *topics: str, from_start: bool = True, group: str | None = None) -> AIOKafkaConsumer:
-        """A consumer that joins no group, for looks at offsets and tails; it may commit for the one named."""
+    def reader(self, *topics: str, from_start: bool = True) -> AIOKafkaConsumer:
+        """A consumer without a group, for looks at offsets and tails."""
         return AIOKafkaConsumer(
             *topics,
             **self._client(),
-            group_id=group,
+            group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest" if from_start else "latest",
             max_partition_fetch_bytes=4 << 20,

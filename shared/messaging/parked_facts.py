@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,10 +16,10 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Engine, func, select
 
-from shared.contracts.fact import Fact
+from shared.contracts.fact import Encoded, Fact
 from shared.contracts.intake import ForeignFactDiscarded, ForeignFactDiscardRequested
 from shared.decider import Decider
-from shared.eventstore.changes import ParkFact
+from shared.eventstore.changes import Effect, ParkFact, UnparkFact
 from shared.eventstore.tables import parked_facts
 from shared.identity import derive_id
 from shared.refusal import Refusal
@@ -115,7 +116,13 @@ def _decide(command: Discard, state: Discarding) -> list[Fact]:
     digest = hashlib.sha256(row.state).hexdigest()
     if state.asked_by:
         return [
-            ForeignFactDiscarded(parked_fact=row.id, consumer=row.consumer, digest=digest, handler_id=handler)
+            ForeignFactDiscarded(
+                parked_fact=row.id,
+                consumer=row.consumer,
+                key=row.key,
+                digest=digest,
+                handler_id=handler,
+            )
         ]
     return [
         ForeignFactDiscardRequested(
@@ -145,6 +152,12 @@ discarding: Decider[Discard, Discarding, Fact] = Decider(
     "discarding", Discarding(), _decide, _evolve, (ForeignFactDiscardRequested, ForeignFactDiscarded)
 )
 """Its stream is the parked fact's id."""
+
+
+def discarded_effects(fact: Encoded) -> Iterable[Effect]:
+    """A foreign fact that was given up is parked no longer."""
+    if isinstance(fact.data, ForeignFactDiscarded):
+        yield UnparkFact(fact.data.parked_fact, fact.data.consumer, fact.data.key)
 
 
 def parked_rows(engine: Engine, consumer: str, *, key: str, limit: int) -> list[ParkFact]:

@@ -17,7 +17,7 @@ from shared.access.commands import Commanded, HttpCommand, causation_id, run_com
 from shared.access.edge import Asked, asked_by
 from shared.access.fields import Reference, example
 from shared.contracts.fact import PROVINCE
-from shared.eventstore.changes import ParkFact, Reads, UnparkFact, Wake
+from shared.eventstore.changes import ParkFact, Reads, Wake
 from shared.eventstore.desk import Draft
 from shared.messaging.parked_facts import (
     Discard,
@@ -193,8 +193,6 @@ def _discard(context: "Context", row: ParkFact, reason: str, asked: Asked) -> Di
         given = commanded.given(draft, region=PROVINCE, correlation=stream, duty=OPERATOR)
         facts = draft.execute(discarding, stream, Discard(row, asked.actor.id, reason), given)
         state = draft.state(discarding, stream)
-        if state.over:
-            draft.stage(UnparkFact(row.id, row.consumer, row.key))
         return {"discarded": state.over, "asked_by": state.asked_by, "facts": facts}
 
     commanded = Commanded(

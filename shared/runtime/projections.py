@@ -112,7 +112,7 @@ class _Lines:
         left = (step.end - step.folded) / rate if rate else 0.0
         _say(
             f"{self._name}: {step.folded:,}/{step.end:,} 条事实，{rate:,.0f} 条/秒，剩余 {left:.0f} 秒 / "
-            f"facts, {rate:,.0f} a second, {left:.0f} s left"
+            f"{step.folded:,} of {step.end:,} facts, {rate:,.0f} a second, {left:.0f} s left"
         )
 
 

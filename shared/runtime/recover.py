@@ -26,11 +26,10 @@ from shared.eventstore.recorder import MAX_BYTES, MAX_FACTS
 from shared.eventstore.recovered import COMMANDS, HALF_DECIDED, Recovered, put_back
 from shared.eventstore.store import StoreError
 from shared.messaging.chain import ChainBroken, Linked
-from shared.messaging.groups import offsets_of, set_back
 from shared.messaging.relay import relay_lock, set_relay_cursor
 from shared.messaging.replay import Known, OwnTopic, RecoverRefused
 from shared.messaging.topics import facts_topic
-from shared.runtime.service import Context, Parts, build, groups
+from shared.runtime.service import Context, Parts, build
 from shared.runtime.settings import ServiceSettings
 
 DONE, REFUSED = 0, 1
@@ -149,17 +148,9 @@ async def _recover(service: str, settings: ServiceSettings, parts: Parts, progre
             summary = await _Recovery(context, progress).run()
             if parts.recover is not None:
                 summary.further = dict(await parts.recover(context, progress))
-            await _set_back_groups(context, parts)
             return summary
     finally:
         context.engine.dispose()
-
-
-async def _set_back_groups(context: Context, parts: Parts) -> None:
-    """What the database has not decided is read again: Kafka's own offsets are ahead of it."""
-    for group, topics in groups(context, parts).items():
-        offsets = offsets_of(context.store.positions(group), topics)
-        await set_back(context.kafka, group, offsets)
 
 
 def _others(context: Context) -> int:

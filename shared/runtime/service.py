@@ -35,7 +35,7 @@ from shared.intake.worker import IntakeWorker, ParkingLot
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Decide
 from shared.messaging.foreign import ForeignFacts, Policies, Reaction
-from shared.messaging.groups import Groups
+from shared.messaging.parked_facts import discarded_effects
 from shared.messaging.receipts import ReceiptSender
 from shared.messaging.relay import Relay
 from shared.messaging.topics import facts_topic, intake_topic
@@ -129,7 +129,8 @@ def build(service: str, settings: ServiceSettings, parts: Parts, outages: Outage
     store = SqlStore(engine)
 
     def effects(fact: Encoded) -> list[Effect]:
-        return [*receipt_effects(fact), *adopted_effects(fact), *parts.effects(fact)]
+        kernel = (receipt_effects, adopted_effects, discarded_effects)
+        return [*(effect for each in kernel for effect in each(fact)), *parts.effects(fact)]
 
     kafka = KafkaAccess(settings.kafka_bootstrap, settings.kafka_user, settings.kafka_password)
     wakeup = WakeUp(engine, outages)
@@ -222,11 +223,6 @@ def _readers(context: Context, parts: Parts, further: Sequence[Further]) -> Read
         lag=lambda: max(projector.behind().values(), default=0),
         unsent=lambda: parts.unsent(context),
     )
-
-
-def groups(context: Context, parts: Parts) -> Groups:
-    """The consumer groups of the service, with their topics."""
-    return _readers(context, parts, [Further(*each) for each in parts.consumers(context)]).topics
 
 
 def _sources(parts: Parts, service: str) -> set[str]:

@@ -89,7 +89,9 @@ def _answered_without(away: Callable[[], bool]) -> Middleware:
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)
     status = status_of(error.code)
-    return JSONResponse(problem(error.code, error.field), status, headers=SOON if status == TOO_MANY else None)
+    return JSONResponse(
+        problem(error.code, error.field), status, headers=SOON if status == TOO_MANY else None
+    )
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

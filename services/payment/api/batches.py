@@ -22,7 +22,6 @@ from services.payment.domain.refusals import UnknownClaim
 from services.payment.domain.rules import DUTY
 from services.payment.projections.batches import payment_batches
 from shared.access.actor import Actor
-from shared.access.answers import Problem
 from shared.access.commands import Commanded
 from shared.access.edge import Asked, Dependency, Edge, Reply, refuse_duty, refused
 from shared.access.fields import After
@@ -46,7 +45,7 @@ def add_routes(routes: APIRouter, edge: Edge, asked_by: Dependency, handler: Dep
         "/payment-batches",
         status_code=201,
         response_model=BatchCreated,
-        responses={409: {"model": NoBatch | Problem}},
+        responses={409: {"model": NoBatch}},
     )
     async def create_batch(body: NewBatch, asked: Annotated[Asked, Depends(asked_by)]) -> Response:
         """拨付批次 / Orders the bank to pay up to 300 approved claims of one region. Duty D14.

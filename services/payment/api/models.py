@@ -141,7 +141,7 @@ class BatchCreated(BaseModel):
 
 
 class NoBatch(Problem):
-    """No claim of the request may be paid by the caller; each outcome says why."""
+    """`batch.empty`: no claim of the request may be paid by the caller; each outcome says why; else a plain one."""
 
     model_config = example(
         code="batch.empty",
@@ -151,7 +151,7 @@ class NoBatch(Problem):
         outcomes=[{"claim_id": _CLAIM_ID, "outcome": "refused", "code": "batch.payer_reviewed", "facts": []}],
     )
 
-    outcomes: list[ClaimOutcome]
+    outcomes: list[ClaimOutcome] = Field(default=[])
 
 
 _CLAIM: dict[str, Any] = {

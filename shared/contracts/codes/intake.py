@@ -6,7 +6,11 @@ from shared.contracts.codes.code import Code
 
 CODES = (
     Code("request.length_missing", "请求须带 Content-Length", "The request needs a Content-Length"),
-    Code("request.too_many", "请求过于频繁：请按 Retry-After 稍后重试", "Too many requests: wait as Retry-After says"),
+    Code(
+        "request.too_many",
+        "请求过于频繁：请按 Retry-After 稍后重试",
+        "Too many requests: wait as Retry-After says",
+    ),
     Code("request.too_large", "请求超过 1 MiB：请拆分", "The request is over 1 MiB: split it"),
     Code(
         "request.unreadable",

@@ -202,9 +202,7 @@ class _AtOnce:
         return reading.page(connection, first, limit, types)
 
 
-def test_two_projectors_fold_a_page_once(
-    engine: Engine, ledgered: Ledgered, projector: Projector
-) -> None:
+def test_two_projectors_fold_a_page_once(engine: Engine, ledgered: Ledgered, projector: Projector) -> None:
     """Both have read the same cursor: its compare-and-set lets one of them through, nothing is counted twice."""
     assert projector.project_some() == 0
     ledgered(batches(paid_claim().kafka, 7, 4))

@@ -26,7 +26,7 @@ from shared.identity import derive_id
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer
 from shared.messaging.foreign import ForeignFacts
-from shared.messaging.parked_facts import failed_facts
+from shared.messaging.parked_facts import discarded_effects, failed_facts
 from shared.messaging.topics import FactHeaders
 from shared.messaging.wakeup import WakeUp
 from shared.runtime.migrate import create_kernel
@@ -110,7 +110,7 @@ def make_service(url):
     def make(*, before_lock=None, fault: Fault | None = None) -> Service:
         engine, policy = make_engine(url), fault or Fault()
         store = SqlStore(engine, before_lock=before_lock)
-        executor = Executor("certification", store, lambda _fact: [], always=business_day_reads())
+        executor = Executor("certification", store, discarded_effects, always=business_day_reads())
         policies = {"enrolment": {InstitutionRegistered: policy}}
         made.append(engine)
         return Service(engine, executor, ForeignFacts(CONSUMER, executor, policies, {OPENED: adopt}), policy)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import ConfigResource, ResourceType
 
-from shared.messaging.connect import KafkaAccess
+from shared.messaging.connect import CLOSE_SECONDS, KafkaAccess, let_go
 from zeren.cli.entry import main
 from zeren.stack import doctor, kafka
 from zeren.stack.errors import StateBroken
@@ -61,12 +62,16 @@ def records(servers: Servers, topic: str) -> list[list[bytes]]:
     return found
 
 
+def access(servers: Servers) -> KafkaAccess:
+    """The cluster as a service reaches it."""
+    return KafkaAccess(servers.kafka.bootstrap, servers.kafka.user, servers.kafka.password)
+
+
 class Sending:
     """Records sent as a relay sends them: idempotent, to every partition, each acknowledged by two brokers."""
 
     def __init__(self, servers: Servers, topic: str) -> None:
-        access = KafkaAccess(servers.kafka.bootstrap, servers.kafka.user, servers.kafka.password)
-        self._producer, self._topic = access.producer(), topic
+        self._producer, self._topic = access(servers).producer(), topic
         self.futures: list[asyncio.Future[object]] = []
 
     async def __aenter__(self) -> Self:
@@ -87,6 +92,14 @@ class Sending:
     def expected(self) -> list[list[bytes]]:
         """What must lie in each partition, in order."""
         return [[b"%d" % n for n in range(p, len(self.futures), PARTITIONS)] for p in range(PARTITIONS)]
+
+
+async def assert_it_can_be_closed(producer: AIOKafkaProducer) -> None:
+    """Though it still holds what it can't send: a service that is told to stop must not wait for Kafka."""
+    held = await producer.send("zeren.audit.facts.v1", b"held", partition=0)
+    async with asyncio.timeout(CLOSE_SECONDS + 15):
+        await let_go(producer)
+    held.cancel()
 
 
 def test_a_cluster_of_three_is_made_of_three_copies_of_which_two_count(cluster: Servers) -> None:
@@ -140,11 +153,15 @@ async def test_two_of_three_killed_under_load(cluster: Servers) -> None:
     async with Sending(cluster, FACTS) as sending:
         await sending.some(600)
         await asyncio.gather(*sending.futures)
+        other = access(cluster).producer()
+        await other.start()
+        await other.send_and_wait("zeren.audit.facts.v1", b"sent", partition=0)
         kill(cluster, 2, 3)
         await sending.some(600)
         until = time.monotonic() + 6
         while time.monotonic() < until:
             await asyncio.sleep(0.1)
+        await assert_it_can_be_closed(other)
         waiting = [one for one in sending.futures if not one.done()]
         assert [one for one in sending.futures if one.done() and one.exception()] == []
         assert waiting

@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from confluent_kafka import Producer
 
 from shared.eventstore.store import PositionMoved, Unavailable
+from shared.messaging import consumer as consumer_module
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Stopped
 from shared.messaging.links import Links
@@ -110,6 +111,20 @@ async def test_an_outage_is_waited_for_and_the_same_batch_decided_then(kafka, pr
     async with consuming(kafka, unique("reader"), topic, worker):
         await until(lambda: len(worker.seen) == 20)
     assert worker.seen == [(0, n) for n in range(20)]
+
+
+async def test_a_batch_that_waits_too_long_is_given_back_and_comes_again(
+    kafka, produce, fresh_topic, unique, monkeypatch
+):
+    """After a minute Kafka has it back, well within the poll interval; here it is given back after each try."""
+    monkeypatch.setattr(consumer_module, "RETRY_FOR_SECONDS", -1.0)
+    topic, worker = fresh_topic(), Recorder()
+    worker.fail = [Unavailable("away")] * 3
+    produce(topic, *[(b"%d" % n, None) for n in range(20)])
+    async with consuming(kafka, unique("reader"), topic, worker):
+        await until(lambda: len(worker.seen) == 20)
+    assert worker.seen == [(0, n) for n in range(20)]
+    assert worker.forgotten >= 3
 
 
 async def test_a_batch_that_another_worker_decided_is_read_again(kafka, produce, fresh_topic, unique):
