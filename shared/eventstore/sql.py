@@ -55,6 +55,7 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         pool_size=pool_size,
         max_overflow=4,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"options": "-c idle_in_transaction_session_timeout=15s -c jit=off", **PATIENCE},
     )
 

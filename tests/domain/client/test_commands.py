@@ -15,7 +15,7 @@ from zeren.institution.keys import SigningKey, write_key
 
 FROM_THE_ISSUE = (
     "up down status doctor logs reset demo institution validate codes submit token worklist claim audit targets "
-    "ledger policy projection day backup restore recover resend"
+    "ledger policy projection day backup restore recover resend person parked resume"
 )
 
 
@@ -36,10 +36,12 @@ def test_the_commands_are_those_that_were_promised() -> None:
 @pytest.mark.parametrize(
     ("group", "commands"),
     [
-        ("institution", {"register", "key", "publish", "receipts"}),
+        ("institution", {"register", "key", "publish", "receipts", "revoke-key"}),
         ("claim", {"list", "show"}),
         ("projection", {"status", "rebuild", "verify"}),
-        ("audit", {"replay", "responsible"}),
+        ("audit", {"replay", "responsible", "reconcile"}),
+        ("person", {"erase", "withdraw"}),
+        ("parked", {"list", "show", "retry", "discard"}),
         ("ledger", {"verify", "checkpoint", "prove", "check"}),
         ("policy", {"list", "check", "show"}),
         ("day", {"show", "open"}),

@@ -191,7 +191,7 @@ def test_in_their_own_order_the_quiet_documents_are_accepted() -> None:
     assert not calm.store.tables.parked
 
 
-@settings(max_examples=150, derandomize=True, print_blob=True)
+@settings(max_examples=100, derandomize=True, print_blob=True)
 @given(data=st.data())
 def test_any_order_repetition_crash_and_retry_of_the_same_documents_comes_to_the_same_end(
     data: st.DataObject,
@@ -344,5 +344,5 @@ def _days_pass(intake: Intake) -> None:
 
 TestIntakeMachine = IntakeMachine.TestCase
 TestIntakeMachine.settings = settings(
-    max_examples=60, stateful_step_count=40, derandomize=True, print_blob=True, deadline=None
+    max_examples=200, stateful_step_count=50, derandomize=True, print_blob=True, deadline=None
 )

@@ -264,7 +264,7 @@ def _send_list(payment: PaymentUnderFire, school: str, who: str) -> None:
     payment.send(school, "ApplySubsidy", "list-1", application_ref="A-1", lines=[line])
 
 
-@settings(max_examples=40, derandomize=True, print_blob=True)
+@settings(max_examples=120, derandomize=True, print_blob=True)
 @given(data=st.data())
 def test_facts_and_lists_in_any_order_with_crashes_come_to_the_same_claims(data: st.DataObject) -> None:
     """A list before its certificate, a certificate before its enrolment: within the deadline order decides nothing."""
