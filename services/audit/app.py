@@ -28,6 +28,7 @@ from shared.runtime.process import main_of, parking_due_by
 from shared.runtime.service import Context, Loop, Parts
 from shared.tlog.notes import Signer
 from shared.vault.directory import Directory as Handlers
+from shared.vault.evidence import Evidence
 from shared.vault.names import PersonNames
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ def parts(settings: Settings) -> Parts:
                 book=book,
                 authenticate=context.authenticate,
                 directory=names,
+                open_evidence=lambda service, digest: Evidence(context.vault, service).open(digest),
                 vkey=str(signer.vkey),
             ),
             directory.router(context.authenticate, handlers.find),

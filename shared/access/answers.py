@@ -14,6 +14,7 @@ _STATUS = {
     "claim.certificate_unknown": 404,
     "claim.unknown": 404,
     "class.unknown": 404,
+    "evidence.unknown": 404,
     "handler.unknown": 404,
     "institution.key_unknown": 404,
     "institution.unknown": 404,

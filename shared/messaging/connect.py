@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +65,26 @@ class KafkaAccess:
             metadata_max_age_ms=30_000,
             logger=None,
         )
+
+    @asynccontextmanager
+    async def producing(self) -> AsyncIterator[AIOKafkaProducer]:
+        """A producer for as long as the body runs; let go whatever ends it, also a start in an outage."""
+        producer = self.producer()
+        try:
+            await producer.start()
+            yield producer
+        finally:
+            await let_go(producer)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """A reader for as long as the body runs, see `reader`."""
+        reader = self.reader()
+        try:
+            await reader.start()
+            yield reader
+        finally:
+            await reader.stop()
 
     def producer(self) -> AIOKafkaProducer:
         """An idempotent producer that waits for all replicas."""

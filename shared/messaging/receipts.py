@@ -26,7 +26,7 @@ from sqlalchemy import Engine, delete, select
 from shared.contracts.fact import header
 from shared.eventstore.tables import events, receipt_outbox
 from shared.eventstore.tables import relay as relay_table
-from shared.messaging.connect import KafkaAccess, let_go
+from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import facts_topic, receipts_topic
 from shared.messaging.wakeup import POLL_SECONDS, WakeUp
 
@@ -65,18 +65,16 @@ class ReceiptSender:
 
     async def run(self) -> None:
         """Sends for ever."""
-        producer = self._kafka.producer()
-        await producer.start()
-        try:
-            while True:
-                bell = self._wakeup.bell()
-                if not await self._send_page(producer):
-                    await self._wakeup.wait(bell)
-        finally:
-            for task in self._under_way.values():
-                task.cancel()
-            self._under_way.clear()
-            await let_go(producer)
+        async with self._kafka.producing() as producer:
+            try:
+                while True:
+                    bell = self._wakeup.bell()
+                    if not await self._send_page(producer):
+                        await self._wakeup.wait(bell)
+            finally:
+                for task in self._under_way.values():
+                    task.cancel()
+                self._under_way.clear()
 
     async def _send_page(self, producer: AIOKafkaProducer) -> int:
         """One round: a task for each institution that has receipts due and none under way."""

@@ -23,7 +23,7 @@ from shared.eventstore.changes import Stored
 from shared.eventstore.store import Store
 from shared.eventstore.tables import EVENTS
 from shared.eventstore.tables import relay as relay_table
-from shared.messaging.connect import KafkaAccess, let_go
+from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import PARTITIONS, FactHeaders, fact_headers, facts_topic, partition_of
 from shared.messaging.wakeup import WakeUp
 
@@ -76,17 +76,13 @@ class Relay:
                 self._round_ended = time.monotonic()
                 await self._wakeup.wait()
             await self._begin()
-            producer = self._kafka.producer()
-            await producer.start()
-            try:
+            async with self._kafka.producing() as producer:
                 while True:
                     bell = self._wakeup.bell()
                     sent = await self._relay_page(producer)
                     self._round_ended = time.monotonic()
                     if not sent:
                         await self._wakeup.wait(bell)
-            finally:
-                await let_go(producer)
 
     def stale(self) -> bool:
         """Whether it is this process's turn to relay, and it has not got to the end of a round for long."""
@@ -154,12 +150,8 @@ class Relay:
     async def tails_in_kafka(self) -> list[tuple[int, bytes]]:
         """Per partition the highest own position near the end, with the value's digest."""
         self._source = f"{self._service}@{await asyncio.to_thread(self._store.incarnation)}"
-        reader = self._kafka.reader()
-        await reader.start()
-        try:
+        async with self._kafka.reading() as reader:
             return await self._read_tails(reader)
-        finally:
-            await reader.stop()
 
     async def _read_tails(self, reader: Any) -> list[tuple[int, bytes]]:
         """All partitions at once: while a fetch waits for more, the broker answers that connection nothing else."""

@@ -77,9 +77,7 @@ class OwnTopic:
 
         Raises: ChainBroken, and what `compare` raises.
         """
-        reader = self._kafka.reader()
-        await reader.start()
-        try:
+        async with self._kafka.reading() as reader:
             partitions = await self._open(reader, tails)
             while True:
                 for one in partitions:
@@ -88,8 +86,6 @@ class OwnTopic:
                 if not waiting:
                     break
                 yield min(waiting, key=lambda one: one.ready[0].headers.position).ready.popleft()
-        finally:
-            await reader.stop()
 
     async def _open(self, reader: AIOKafkaConsumer, tails: Sequence[int]) -> list[_Partition]:
         places = [TopicPartition(self._topic, p) for p in range(PARTITIONS)]

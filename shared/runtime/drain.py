@@ -88,14 +88,21 @@ class Drain:
     async def _ends(self) -> dict[TopicPartition, int]:
         async with self._lock:
             if self._reader is None:
-                reader = self._kafka.reader()
-                await reader.start()
-                self._reader = reader
+                self._reader = await self._started()
             partitions = list({partition for _, partition in self._read})
             found: dict[TopicPartition, int] = (
                 await self._reader.end_offsets(partitions) if partitions else {}
             )
             return found
+
+    async def _started(self) -> AIOKafkaConsumer:
+        reader = self._kafka.reader()
+        try:
+            await reader.start()
+        except BaseException:
+            await reader.stop()
+            raise
+        return reader
 
     async def close(self) -> None:
         """Lets the reader go."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from shared.money import yuan
-from zeren.cli.output import console, json_option, print_json, print_table
+from zeren.cli.output import console, fail, json_option, print_json, print_table
 from zeren.cli.reconcile import reconcile
 from zeren.cli.states import local, state_option
 from zeren.stack.client import Local
+from zeren.stack.files import write_private
 
 REPLAY_PAGE = 500
 ROLES = {
@@ -180,6 +182,34 @@ def show_responsibility(told: dict[str, Any]) -> None:
             )
         )
     print_table("责任链 / responsibility", columns, rows)
+
+
+@audit.command("evidence")
+@click.argument("service", type=click.Choice(("enrolment", "certification", "payment")))
+@click.argument("digest")
+@click.option("--reason", required=True, help="查阅的原因，查阅本身入账 / why; the reading is a fact")
+@click.option(
+    "--to",
+    "file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="写入的文件（权限 0600，不覆盖） / the file to write, mode 0600, never over another",
+)
+@state_option
+def evidence(service: str, digest: str, reason: str, file: Path, state_name: str | None) -> None:
+    """取出一份原始报送（包括隔离的） / Writes a submission as it was sent, also one in quarantine, to a file.
+
+    DIGEST 见回执或 SubmissionQuarantined 的 origin.digest / DIGEST stands in the receipt's origin.
+    """
+    if file.exists():
+        fail(2, f"{file} 已存在：请另选文件名 / it exists: choose another file")
+    with local(state_name) as stack:
+        bearer = stack.as_duty("AUDITOR")
+        body = stack.get_bytes(
+            "audit", f"/evidence/{service}/{digest}", bearer=bearer, params={"reason": reason}
+        )
+    write_private(file, body)
+    click.echo(f"{file}: {len(body)} 字节，可能含个人信息 / bytes; it may hold personal data")
 
 
 @click.command()

@@ -197,16 +197,25 @@ class Local:
         answer = _json(response)
         return answer if isinstance(answer, dict) else {"ready": response.status_code == httpx.codes.OK}
 
+    def get_bytes(self, service: str, path: str, *, bearer: str, params: Mapping[str, Any]) -> bytes:
+        """The body of a GET as it is. Raises: ServiceUnreachable, ServiceRefused."""
+        return self._answered("GET", service, path, {"params": params}, bearer).content
+
     def _send(self, method: str, service: str, path: str, request: dict[str, Any], bearer: str) -> Any:
+        return _json(self._answered(method, service, path, request, bearer))
+
+    def _answered(
+        self, method: str, service: str, path: str, request: dict[str, Any], bearer: str
+    ) -> httpx.Response:
         if bearer:
             request = {
                 **request,
                 "headers": {**request.get("headers", {}), "Authorization": f"Bearer {bearer}"},
             }
         response = self._request(method, service, path, request)
-        answer = _json(response)
         if response.is_success:
-            return answer
+            return response
+        answer = _json(response)
         raise ServiceRefused(service, response.status_code, answer if isinstance(answer, dict) else {})
 
     def _request(self, method: str, service: str, path: str, request: dict[str, Any]) -> httpx.Response:

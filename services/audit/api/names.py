@@ -99,14 +99,18 @@ class Names:
             return Named()
         fields: tuple[str, ...] = ("handler.name", "handler.post", "handler.organisation") if handlers else ()
         fields += ("person.masked_name",) if persons else ()
-        refusal: Any = self._executor.run([_Reading(commanded, subject, fields, reason)]).results[0]
-        if refusal is not None:
-            raise refusal
+        self.record(commanded, subject, fields, reason)
         return Named(
             shown=True,
             people=self._directory.people(handlers) if handlers else {},
             persons=self._directory.persons(persons) if persons else {},
         )
+
+    def record(self, commanded: Commanded, subject: str, fields: tuple[str, ...], reason: str) -> None:
+        """Records that somebody is about to be shown these fields. Raises: as `look_up`; show nothing then."""
+        refusal: Any = self._executor.run([_Reading(commanded, subject, fields, reason)]).results[0]
+        if refusal is not None:
+            raise refusal
 
 
 def is_auditor(actor: Actor) -> bool:

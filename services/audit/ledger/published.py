@@ -127,9 +127,7 @@ def _names(record: Any, name: str) -> bool:
 async def read_topic(kafka: KafkaAccess, *, last: int | None = None) -> list[Any]:
     """The records of the checkpoints topic, or the last so many, in order."""
     place = TopicPartition(CHECKPOINTS_TOPIC, 0)
-    reader = kafka.reader()
-    await reader.start()
-    try:
+    async with kafka.reading() as reader:
         first = (await reader.beginning_offsets([place]))[place]
         end = (await reader.end_offsets([place]))[place]
         at = first if last is None else max(first, end - last)
@@ -141,5 +139,3 @@ async def read_topic(kafka: KafkaAccess, *, last: int | None = None) -> list[Any
                 at = record.offset + 1
                 found.append(record)
         return found
-    finally:
-        await reader.stop()

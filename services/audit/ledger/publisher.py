@@ -37,9 +37,7 @@ class CheckpointPublisher:
 
     async def run(self) -> None:
         """Publishes for ever; an outage is waited for."""
-        producer = self._kafka.producer()
-        await producer.start()
-        try:
+        async with self._kafka.producing() as producer:
             while True:
                 try:
                     sent = await self.publish_some(producer)
@@ -48,8 +46,6 @@ class CheckpointPublisher:
                     sent = 0
                 if not sent:
                     await self._wakeup.wait()
-        finally:
-            await producer.stop()
 
     async def publish_some(self, producer: AIOKafkaProducer) -> int:
         """Sends one page. Returns how many checkpoints it had."""

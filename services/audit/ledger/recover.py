@@ -43,9 +43,9 @@ async def recover_ledger(
     if not missing:
         return before, before
     leaves = _Leaves(kafka, topics, lambda _consumer: _stored(engine))
-    await leaves.start()
     size, told = before, time.monotonic()
     try:
+        await leaves.start()
         for checkpoint in missing:
             links = [link for run in checkpoint.runs for link in await leaves.take(run)]
             if len(links) != checkpoint.size - size:

@@ -51,7 +51,6 @@ FORBIDDEN_READS = {
     "audit": (
         "SELECT blind_index FROM persons",
         "SELECT * FROM erasures",
-        "SELECT * FROM evidence",
         "SELECT account_id FROM payee_accounts",
         "SELECT digest FROM steps",
         "SELECT digest FROM commitments",

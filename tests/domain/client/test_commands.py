@@ -39,7 +39,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
         ("institution", {"register", "key", "publish", "receipts", "revoke-key"}),
         ("claim", {"list", "show"}),
         ("projection", {"status", "rebuild", "verify"}),
-        ("audit", {"replay", "responsible", "reconcile"}),
+        ("audit", {"replay", "responsible", "reconcile", "evidence"}),
         ("person", {"erase", "withdraw"}),
         ("parked", {"list", "show", "retry", "discard"}),
         ("ledger", {"verify", "checkpoint", "prove", "check"}),

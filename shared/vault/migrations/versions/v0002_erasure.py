@@ -79,3 +79,5 @@ def upgrade() -> None:
     op.execute("GRANT EXECUTE ON FUNCTION erase_person(uuid, integer) TO vault_enrolment")
     op.execute("GRANT MAINTAIN ON data_keys TO vault_enrolment")
     op.execute("GRANT SELECT (person_id, erased_at) ON persons TO vault_audit")
+    # Auditors read what was really sent, for a stated reason; the reading is a fact.
+    op.execute("GRANT SELECT ON evidence TO vault_audit")
