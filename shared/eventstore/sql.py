@@ -35,8 +35,8 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 _EVENT = "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events"
 
 
-GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.IdleInTransactionSessionTimeout)
-"""The driver's words for a connection or a server that is no more."""
+GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+"""The driver's words for a connection or a server that is no more, or that ended a transaction that stood still."""
 PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 10,

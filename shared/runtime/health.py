@@ -32,7 +32,7 @@ FRESH_SECONDS = 10.0
 
 OUTAGES = (
     KafkaError, StoreError, VaultUnavailable, DBAPIError, PoolTimeout, psycopg.OperationalError,
-    psycopg.InterfaceError, OSError,
+    psycopg.InterfaceError, psycopg.InternalError, OSError,
 )  # fmt: skip
 """What is waited out. Anything else ends the process: a supervisor decides."""
 

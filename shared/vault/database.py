@@ -20,15 +20,20 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.dml import ReturningInsert
 
 from shared.vault.errors import VaultError, VaultFault, VaultForbidden, VaultUnavailable
 
 _FORBIDDEN = "42501"
-_HELD_TOO_LONG = "25P03"
-"""The server ended a transaction that stood still."""
 _PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -37,7 +42,7 @@ _PATIENCE = {
     "tcp_user_timeout": 20_000,
 }
 """A server that vanished without a word is noticed after some 20 s."""
-_RETRYABLE = (OperationalError, InterfaceError, IntegrityError, PoolTimeout)
+_RETRYABLE = (OperationalError, InterfaceError, InternalError, IntegrityError, PoolTimeout)
 
 
 def make_engine(url: str, *, pool_size: int = 4) -> Engine:
@@ -85,7 +90,7 @@ def _without_values(error: SQLAlchemyError) -> VaultError:
     kind, state = type(cause).__name__, getattr(cause, "sqlstate", None)
     if state == _FORBIDDEN:
         return VaultForbidden("保险库：本角色无此权限 / vault: this role has no grant for it")
-    if isinstance(error, _RETRYABLE) or state == _HELD_TOO_LONG:
+    if isinstance(error, _RETRYABLE):
         return VaultUnavailable(f"保险库暂不可用 / vault unavailable: {kind} {state or ''}".rstrip())
     return VaultFault(f"保险库故障 / vault fault: {kind} {state or ''}".rstrip())
 

@@ -7,22 +7,17 @@ log's order, kept outside the database.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from sqlalchemy import Connection, Engine, func, select, update
-from sqlalchemy.exc import DBAPIError
 
 from services.audit.ledger.published import RUNS, SIZE, Run, encode_runs
 from services.audit.ledger.tables import checkpoints, entries
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import CHECKPOINTS_TOPIC
 from shared.messaging.wakeup import WakeUp
-
-log = logging.getLogger(__name__)
 
 PAGE = 500
 
@@ -36,15 +31,10 @@ class CheckpointPublisher:
         self._wakeup = wakeup
 
     async def run(self) -> None:
-        """Publishes for ever; an outage is waited for."""
+        """Publishes for ever. Raises: KafkaError, DBAPIError: whoever keeps it up begins again."""
         async with self._kafka.producing() as producer:
             while True:
-                try:
-                    sent = await self.publish_some(producer)
-                except (KafkaError, DBAPIError) as error:
-                    log.warning("checkpoints wait", extra={"why": type(error).__name__})
-                    sent = 0
-                if not sent:
+                if not await self.publish_some(producer):
                     await self._wakeup.wait()
 
     async def publish_some(self, producer: AIOKafkaProducer) -> int:

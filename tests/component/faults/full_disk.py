@@ -6,15 +6,17 @@ grow, with EFBIG in ENOSPC's place, which both servers take for the same kind of
 
 from __future__ import annotations
 
-import resource
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil  # type: ignore[import-untyped]
 
+PRLIMIT = shutil.which("prlimit") or "prlimit"
 MOUNT = shutil.which("mount")
 UMOUNT = shutil.which("umount")
 BLOCK = 1 << 20
@@ -75,23 +77,30 @@ class LimitedFiles:
 
     def fill(self) -> None:
         """Sets the limit; the children that come inherit it."""
-        self._limit(LARGEST_FILE)
+        self._limit(str(LARGEST_FILE))
 
     def free(self) -> None:
         """Lifts it."""
-        self._limit(resource.RLIM_INFINITY)
+        self._limit("unlimited")
 
     def close(self) -> None:
         """Nothing to do: the limit went with its processes."""
 
-    def _limit(self, most: int) -> None:
-        try:
+    def _limit(self, most: str) -> None:
+        """As the user that the process runs as: root may not be let do it to another's."""
+        with suppress(psutil.NoSuchProcess):
             first = psutil.Process(self._pid())
             for one in (first, *first.children(recursive=True)):
-                hard = one.rlimit(psutil.RLIMIT_FSIZE)[1]
-                one.rlimit(psutil.RLIMIT_FSIZE, (most, hard))
-        except psutil.NoSuchProcess:
-            return
+                command = [PRLIMIT, f"--pid={one.pid}", f"--fsize={most}:"]
+                done = subprocess.run(command, **_as_owner(one), cwd="/", capture_output=True, check=False)
+                assert done.returncode == 0 or not one.is_running(), done.stderr
+
+
+def _as_owner(process: psutil.Process) -> dict[str, Any]:
+    """The user and group to act as, where we are root."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": process.uids().real, "group": process.gids().real, "extra_groups": []}
 
 
 def may_mount(folder: Path) -> bool:

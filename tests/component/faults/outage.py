@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from itertools import count
 from types import TracebackType
 from typing import Any, LiteralString, Self
@@ -22,6 +23,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from tests.component.faults.sending import DECIDING, Party, Town
 from zeren.stack import whole
 from zeren.stack.client import ServiceRefused, ServiceUnreachable
+from zeren.stack.days import business_date
 from zeren.stack.paths import CHECKOUT
 from zeren.stack.supervisor import ProcessSpec, Supervisor
 
@@ -38,12 +40,12 @@ _HOLDERS = """
 """
 
 
-def class_application(sender: Party) -> bytes:
+def class_application(sender: Party, held_on: date) -> bytes:
     """A class application that is accepted, under names never used before."""
     # Letters only: eleven digits in a row are taken for a telephone number, which no id may hold.
     name = secrets.token_hex(8).translate(str.maketrans("0123456789", "ghijklmnop"))
     session = {
-        "session_ref": f"s-{name}", "held_on": "2024-05-15", "starts_at": "09:00", "ends_at": "11:00",
+        "session_ref": f"s-{name}", "held_on": held_on.isoformat(), "starts_at": "09:00", "ends_at": "11:00",
         "teacher_ref": "t-1",
     }  # fmt: skip
     data = {
@@ -80,6 +82,8 @@ class Load:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._send, name="load")
         self._before = self.town.head("enrolment")
+        # Other tests of the town may have opened days: a class that has begun already is refused.
+        self._held_on = (business_date(self.town.local) or date.min) + timedelta(days=1)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -95,7 +99,7 @@ class Load:
     def _send(self) -> None:
         school = self.town.parties["school"]
         for number in count():
-            value = class_application(school)
+            value = class_application(school, self._held_on)
             self._producer.produce(
                 "zeren.enrolment.intake.v1",
                 value,

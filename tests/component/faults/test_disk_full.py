@@ -47,6 +47,7 @@ def harbour(
 
 
 def _mounted(state: StateFolder) -> dict[str, Disk]:
+    state.secret("kafka/admin")  # A folder with data and without secrets would be taken for a broken one.
     account = unprivileged_account()
     database = postgres_folder(state, account)
     own_folder(database, account)

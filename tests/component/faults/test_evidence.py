@@ -22,7 +22,7 @@ REASON = {"reason": "QUARANTINE_REVIEW"}
 @pytest.fixture(scope="module")
 def digest(town: Town) -> str:
     """SHA-256 of a record that nobody can attribute, once it lies in quarantine."""
-    assert town.told(Outgoing(value=JUNK, headers=None)) == ["quarantined signature.missing"]
+    assert town.told(Outgoing(value=JUNK, headers=None)) == ["quarantined submission.unreadable"]
     return hashlib.sha256(JUNK).hexdigest()
 
 

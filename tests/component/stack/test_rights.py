@@ -188,7 +188,7 @@ async def test_provisioning_again_takes_back_what_was_not_declared(servers_with_
     )
     admin.create_acls([stolen])[stolen].result(15)
     assert stolen in admin.describe_acls(rights_of_principal("User:svc-audit")).result(15)
-    provision_kafka(servers.kafka, servers.state.secret)
+    await asyncio.to_thread(provision_kafka, servers.kafka, servers.state.secret)
     assert stolen not in admin.describe_acls(rights_of_principal("User:svc-audit")).result(15)
     assert await readable(servers.kafka_as("svc-audit"), "audit.") == READS["svc-audit"]
     assert await writable(servers.kafka_as(f"inst-{FIRST}")) == WRITES[f"inst-{FIRST}"]

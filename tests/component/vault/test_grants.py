@@ -170,7 +170,6 @@ def test_enrolment_neither_inserts_nor_sees_persons_accounts(engine_of: EngineOf
         ("payment", lambda vault: Directory(vault).upsert([HANDLER])),
         ("audit", lambda vault: PersonVault(vault).resolve([step("a")])),
         ("audit", lambda vault: Evidence(vault, "audit").seal([(digest_of("a"), b"", None)])),
-        ("audit", lambda vault: Evidence(vault, "enrolment").open(digest_of("a"))),
         ("audit", lambda vault: Directory(vault).upsert([HANDLER])),
         ("issuer", lambda vault: PersonNames(vault).read([NOBODY])),
         ("issuer", lambda vault: PersonVault(vault).resolve([step("a")])),

@@ -45,7 +45,10 @@ def test_a_key_registered_by_enrolment_is_known_here():
         valid_until=None,
     )
     learnt = POLICIES[InstitutionKeyRegistered](foreign(key, institution_id(facts.BODY)))
-    assert learnt == [KnowKey("k-1", facts.BODY, "ASSESSMENT", facts.REGION, bytes(range(32)), NOW, None)]
+    assert learnt == [
+        KnowKey("k-1", facts.BODY, "ASSESSMENT", facts.REGION, bytes(range(32)), NOW, None),
+        Wake("key:k-1"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from shared.contracts.enrolment import (
     PayeeAccountRegistered,
 )
 from shared.contracts.fact import Encoded, Fact, decode, encode
+from shared.contracts.payment import ErasureAnswered
 from shared.eventstore.changes import KnowKey, MarkDeadlines, Reserve, Wake
 from shared.eventstore.memory import MemoryStore
 from shared.testing.world import by_the_system
@@ -70,6 +71,7 @@ def test_a_key_is_known_to_the_intake_and_its_id_is_taken():
     assert follows(fact) == [
         Reserve("institution-key", "k-1", facts.SCHOOL),
         KnowKey("k-1", facts.SCHOOL, "TRAINING", facts.REGION, bytes(range(32)), SINCE, UNTIL),
+        Wake("key:k-1"),
     ]
 
 
@@ -92,8 +94,9 @@ def test_other_facts_have_no_effect(fact: Fact):
     assert follows(fact) == []
 
 
-def test_enrolment_rests_on_no_foreign_fact():
-    assert POLICIES == {}
+def test_enrolment_rests_on_payments_word_about_an_erasure_alone():
+    """What payment answers to an order (ADR 0015)."""
+    assert set(POLICIES) == {ErasureAnswered}
 
 
 def test_replaying_the_facts_rebuilds_the_tables_that_they_wrote(in_class):

@@ -7,9 +7,20 @@ from typing import Any
 
 import pytest
 
+from services.payment.domain.keys import open_claims
 from services.payment.policies import POLICIES, effects
 from shared.contracts.certification import CertificateIssued
-from shared.contracts.enrolment import InstitutionKeyRegistered
+from shared.contracts.enrolment import (
+    ErasureOrdered,
+    ErasureWithdrawn,
+    InstitutionKeyRegistered,
+    InstitutionKeyRevoked,
+    InstitutionRegistered,
+    PayeeAccountRegistered,
+    SubjectErased,
+    TraineeEnrolled,
+    TrainingCompleted,
+)
 from shared.contracts.fact import Encoded, Fact, decode, encode
 from shared.contracts.payment import PaymentBatchCreated
 from shared.eventstore.changes import AlsoKnownAs, Effect, KnowKey, Reserve, Wake
@@ -58,8 +69,9 @@ def test_a_certificate_is_known_under_its_own_id_as_well() -> None:
 
 
 def test_a_registered_key_is_known() -> None:
-    (known,) = follows("enrolment", key, f.BATCH)
+    known, wake = follows("enrolment", key, f.BATCH)
     assert isinstance(known, KnowKey)
+    assert wake == Wake("key:bank-1")
     assert (known.key_id, known.uscc, known.kind, len(known.public_key)) == ("bank-1", f.BANK, "BANK", 32)
 
 
@@ -69,7 +81,11 @@ def test_an_account_and_an_organisation_are_known_and_nothing_follows(fact: Fact
 
 
 def test_a_filed_claim_is_known_as_a_claim_of_its_person() -> None:
-    assert tuple(effects(encoded("payment", f.claimed, f.CLAIM))) == (Reserve("claim", f.CLAIM, f.LI_NA),)
+    """And, where the person is the payee, as money still on its way to their account: see ADR 0015."""
+    assert tuple(effects(encoded("payment", f.claimed, f.CLAIM))) == (
+        Reserve("claim", f.CLAIM, f.LI_NA),
+        Reserve(open_claims(f.LI_NA), f.CLAIM, f.claimed.account_id),
+    )
 
 
 def test_a_batch_is_known_as_its_banks_and_wakes_the_receipts_that_came_before_it() -> None:
@@ -87,5 +103,7 @@ def test_nothing_follows_from_the_other_facts() -> None:
 
 
 def test_every_foreign_fact_that_decisions_look_at_is_followed() -> None:
-    assert CertificateIssued in POLICIES
-    assert len(POLICIES) == 6
+    assert set(POLICIES) == {
+        CertificateIssued, TraineeEnrolled, TrainingCompleted, PayeeAccountRegistered, InstitutionRegistered,
+        ErasureOrdered, ErasureWithdrawn, SubjectErased, InstitutionKeyRegistered, InstitutionKeyRevoked,
+    }  # fmt: skip
