@@ -55,10 +55,11 @@ class KafkaAccess:
     def broker(self) -> KafkaBroker:
         """The FastStream broker: it acknowledges nothing by itself. Handlers commit after the database."""
         return KafkaBroker(
-            self.bootstrap,
+            self.bootstrap.split(","),
             security=SASLScram512(self.user, self.password, use_ssl=False),
             ack_policy=AckPolicy.MANUAL,
             allow_auto_create_topics=False,
+            consumer_only=True,
             apply_types=False,
             request_timeout_ms=20_000,
             retry_backoff_ms=100,

@@ -31,6 +31,8 @@ from zeren.stack.state import HOST, StateFolder
 from zeren.stack.supervisor import TAKE_OVER_SECONDS, ProcessSpec, Supervisor
 
 FORMAT_SECONDS = 120
+ALONE_STOP_SECONDS, TOGETHER_STOP_SECONDS = 30.0, 8.0
+"""The last of three finds no quorum any more that would let it go, and is killed, which loses nothing."""
 COPIES, IN_SYNC = 3, 2
 """Of every partition in a cluster of three, and how many of them must have a record before it counts."""
 TEMPLATES = DEPLOY_LOCAL / "kafka"
@@ -159,7 +161,7 @@ class _Broker:
             cwd=self.folder,
             ready=lambda: serves_in_sync(endpoint, node),
             ready_seconds=120.0,
-            stop_seconds=30.0,
+            stop_seconds=ALONE_STOP_SECONDS if not endpoint.replicated else TOGETHER_STOP_SECONDS,
         )
 
     def write_arguments(self) -> None:

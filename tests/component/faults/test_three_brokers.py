@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 import pytest
@@ -15,6 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from shared.messaging.connect import CLOSE_SECONDS, KafkaAccess, let_go
+from shared.messaging.consumer import BatchConsumer, Record
 from zeren.cli.entry import main
 from zeren.stack import doctor, kafka
 from zeren.stack.errors import StateBroken
@@ -65,6 +67,31 @@ def records(servers: Servers, topic: str) -> list[list[bytes]]:
 def access(servers: Servers) -> KafkaAccess:
     """The cluster as a service reaches it."""
     return KafkaAccess(servers.kafka.bootstrap, servers.kafka.user, servers.kafka.password)
+
+
+class Reader:
+    """A worker that takes each record of a partition once, by its offset, as those with a database do."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, list[bytes]] = defaultdict(list)
+
+    def count(self) -> int:
+        """How many records it has."""
+        return sum(map(len, self.seen.values()))
+
+    def decide(self, partition: TopicPartition, batch: Sequence[Record]) -> int:
+        taken = self.seen[partition.partition]
+        taken += [one.value for one in batch if one.offset >= len(taken)]
+        return int(batch[-1].offset) + 1
+
+    def forget(self) -> None:
+        """It remembers nothing."""
+
+    def resume(self, partition: TopicPartition) -> int:
+        return len(self.seen[partition.partition])
+
+    def overdue(self) -> tuple[()]:
+        return ()
 
 
 class Sending:
@@ -132,7 +159,10 @@ def test_the_number_of_brokers_is_remembered_and_never_changes(
 async def test_one_of_three_killed_under_load(cluster: Servers) -> None:
     """No send fails, nothing is lost, doubled or reordered, and the doctor names the loss until it is mended."""
     topic = "zeren.enrolment.facts.v1"
-    async with Sending(cluster, topic) as sending:
+    reader, broker = Reader(), access(cluster).broker()
+    BatchConsumer("enrolment.reader", [topic], reader).subscribe(broker)
+    async with Sending(cluster, topic) as sending, broker:
+        await broker.start()
         await sending.some(600)
         kill(cluster, 1)
         await sending.some(1_200, pause=0.005)
@@ -145,7 +175,11 @@ async def test_one_of_three_killed_under_load(cluster: Servers) -> None:
         await asyncio.to_thread(start_servers, cluster.state)
         await sending.some(60)
         await asyncio.gather(*sending.futures)
+        async with asyncio.timeout(120):
+            while reader.count() < len(sending.futures):
+                await asyncio.sleep(0.05)
     assert records(cluster, topic) == sending.expected()
+    assert reader.seen == dict(enumerate(sending.expected()))
 
 
 async def test_two_of_three_killed_under_load(cluster: Servers) -> None:
