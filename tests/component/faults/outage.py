@@ -24,6 +24,7 @@ from tests.component.faults.sending import DECIDING, Party, Town
 from zeren.stack import whole
 from zeren.stack.client import ServiceRefused, ServiceUnreachable
 from zeren.stack.days import business_date
+from zeren.stack.kafka import KafkaEndpoint
 from zeren.stack.paths import CHECKOUT
 from zeren.stack.supervisor import ProcessSpec, Supervisor
 
@@ -181,14 +182,14 @@ def _published(town: Town, topic: str) -> list[list[int]]:
     """The positions of a facts topic by partition, as they lie there."""
     return [
         [int(dict(record.headers() or ())["position"]) for record in records]
-        for records in records_of(town, topic, PARTITIONS)
+        for records in records_of(town.servers.kafka, topic, PARTITIONS)
     ]
 
 
 def receipts_held(town: Town) -> list[str]:
     """The submissions of which the school holds a receipt; a receipt that came twice is the same bytes."""
     topic = f"zeren.receipts.{town.parties['school'].uscc}.v1"
-    (records,) = records_of(town, topic, 1)
+    (records,) = records_of(town.servers.kafka, topic, 1)
     by_id: dict[str, set[bytes]] = defaultdict(set)
     for record in records:
         by_id[json.loads(record.value())["data"]["submission_id"]].add(record.value())
@@ -196,21 +197,20 @@ def receipts_held(town: Town) -> list[str]:
     return list(by_id)
 
 
-def records_of(town: Town, topic: str, partitions: int) -> list[list[Any]]:
+def records_of(endpoint: KafkaEndpoint, topic: str, partitions: int) -> list[list[Any]]:
     """Every record of a topic, by partition."""
-    settings = {**town.servers.kafka.settings(), "group.id": "nobody", "enable.auto.commit": False}
-    consumer = Consumer(settings)
-    found: list[list[Any]] = []
+    consumer = Consumer({**endpoint.settings(), "group.id": "nobody", "enable.auto.commit": False})
+    found: list[list[Any]] = [[] for _ in range(partitions)]
     try:
-        for number in range(partitions):
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)
-            consumer.assign([TopicPartition(topic, number, low)])
-            records: list[Any] = []
-            while len(records) < high - low:
-                batch = consumer.consume(min(high - low - len(records), 10_000), timeout=30)
-                assert batch, f"{topic}/{number} gives nothing"
-                records += batch
-            found.append(records)
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        ends = [consumer.get_watermark_offsets(place, timeout=30) for place in places]
+        wanted = sum(high - low for low, high in ends)
+        consumer.assign([TopicPartition(topic, n, low) for n, (low, _) in enumerate(ends)])
+        while sum(map(len, found)) < wanted:
+            batch = consumer.consume(1_000, timeout=1)
+            assert batch, f"{topic} gives nothing: {list(map(len, found))} of {ends}"
+            for record in batch:
+                found[record.partition()].append(record)
     finally:
         consumer.close()
     return found
@@ -270,10 +270,14 @@ class Said:
             file.seek(self._from[name])
             return [json.loads(line) for line in file if line.startswith(b"{")]
 
+    def outages(self, name: str, what: str) -> list[dict[str, Any]]:
+        """The lines of a service that say that this went away, or was back."""
+        return [line for line in self.lines(name) if line.get("waits_for") == what]
+
     def assert_told_once(self, what: str) -> None:
         """Each service says when it began and when it was over, with how long; and not at every try."""
         for name in EVERYWHERE:
-            told = [line for line in self.lines(name) if line.get("waits_for") == what]
+            told = self.outages(name, what)
             began = [line for line in told if "seconds" not in line]
             ended = [line for line in told if "seconds" in line]
             assert len(began) == len(ended), (name, told)

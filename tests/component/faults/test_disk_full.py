@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from tests.component.faults.full_disk import Disk, LimitedFiles, SmallDisk, may_mount
-from tests.component.faults.outage import EVERYWHERE, Load, Said, all_ready, pid_of, ready_says, until
+from tests.component.faults.outage import EVERYWHERE, Load, Said, all_ready, pid_of, until
 from tests.component.faults.sending import Town, found_town
 from zeren.stack import whole
 from zeren.stack.accounts import own_folder, postgres_folder, unprivileged_account
@@ -59,10 +59,15 @@ def _mounted(state: StateFolder) -> dict[str, Disk]:
     return disks
 
 
-def _is_told_as_away(town: Town, said: Said, what: str) -> bool:
-    """Whether a service that needs it says so, in its log or in its readiness."""
-    told = any(line.get("waits_for") == what for name in EVERYWHERE for line in said.lines(name))
-    return told or ready_says(town, "enrolment", what) is False
+def _is_told_as_away(said: Said, what: str) -> bool:
+    """Whether a service that needs it says so."""
+    return any(said.outages(name, what) for name in EVERYWHERE)
+
+
+def _is_told_as_over(said: Said, what: str) -> bool:
+    """Whether each service that waited for it has said, last of all, that it is over."""
+    last = [found[-1] for name in EVERYWHERE if (found := said.outages(name, what))]
+    return bool(last) and all("seconds" in line for line in last)
 
 
 @pytest.mark.parametrize(("server", "what"), [("postgres", "database"), ("kafka", "kafka")])
@@ -73,10 +78,9 @@ def test_a_full_disk_is_waited_for(harbour: Harbour, server: str, what: str) -> 
     said = Said(town)
     with Load(town) as load:
         disks[server].fill()
-        until(lambda: _is_told_as_away(town, said, what), f"a full disk under {server} is told")
+        until(lambda: _is_told_as_away(said, what), f"a full disk under {server} is told")
         disks[server].free()
         whole.start(town.state)
         until(lambda: all_ready(town), "every service is ready again")
     load.assert_each_was_decided_once()
-    told = [line for line in said.lines("enrolment") if line.get("waits_for") == what]
-    assert any("seconds" in line for line in told)
+    until(lambda: _is_told_as_over(said, what), "every service that waited says that it goes on", 30)

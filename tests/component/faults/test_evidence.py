@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
 import subprocess
 import sys
@@ -32,10 +33,20 @@ def path(digest: str) -> str:
 
 def test_an_auditor_reads_what_lies_in_quarantine_and_the_look_is_a_fact(town, digest):
     """The bytes as they were sent; the fact names reader, digest and reason, never a value."""
-    before = town.local.get("audit", "/drain")["head"]
+    before = looks_at(town, digest)
     bearer = town.local.as_duty("AUDITOR")
     assert town.local.get_bytes("audit", path(digest), bearer=bearer, params=REASON) == JUNK
-    assert town.local.get("audit", "/drain")["head"] == before + 1
+    (look,) = looks_at(town, digest)[len(before) :]
+    assert look["fields"] == ["submission.body"]
+    assert look["reason"] == REASON["reason"]
+
+
+def looks_at(town: Town, digest: str) -> list[dict]:
+    """What audit recorded of looks at one digest, in order."""
+    query = """SELECT state FROM events WHERE topic = 'zeren.audit.PersonalDataRead.v1'
+               AND position(%s::bytea IN state) > 0 ORDER BY notification_id"""
+    with town.servers.postgres.connect("audit") as connection:
+        return [json.loads(row[0])["data"] for row in connection.execute(query, (digest.encode(),))]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.component.faults.sending import Town
 
 pytestmark = pytest.mark.timeout(600)
 
-PAST_SESSION = 14.0
+PAST_SESSION = 12.0
 
 
 @pytest.fixture(autouse=True)

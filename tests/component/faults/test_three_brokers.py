@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from confluent_kafka import Consumer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from shared.messaging.connect import CLOSE_SECONDS, KafkaAccess, let_go
 from shared.messaging.consumer import BatchConsumer, Record
+from tests.component.faults.outage import records_of
 from zeren.cli.entry import main
 from zeren.stack import doctor, kafka
 from zeren.stack.errors import StateBroken
@@ -48,20 +48,7 @@ def kill(servers: Servers, *nodes: int) -> None:
 
 def records(servers: Servers, topic: str) -> list[list[bytes]]:
     """Every value of a topic, by partition."""
-    settings = {**servers.kafka.settings(), "group.id": "nobody", "enable.auto.commit": False}
-    consumer = Consumer(settings)
-    found = []
-    for number in range(PARTITIONS):
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)
-        consumer.assign([TopicPartition(topic, number, low)])
-        values: list[bytes] = []
-        while len(values) < high - low:
-            batch = consumer.consume(high - low - len(values), timeout=30)
-            assert batch
-            values += [one.value() for one in batch]
-        found.append(values)
-    consumer.close()
-    return found
+    return [[one.value() for one in found] for found in records_of(servers.kafka, topic, PARTITIONS)]
 
 
 def access(servers: Servers) -> KafkaAccess:
