@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from zeren.stack.errors import ProcessFailed
@@ -147,8 +148,10 @@ class Supervisor:
         self.progress = progress
         self._records = state.path / "processes"
 
-    def start(self, spec: ProcessSpec) -> ProcessIdentity:
+    def start(self, spec: ProcessSpec, *, order: int | None = None) -> ProcessIdentity:
         """Make this process run and ready; one that does is left alone, any other of its name is replaced.
+
+        Those of one `order` (nanoseconds; the time of the start if not given) are stopped together.
 
         Raises:
             ProcessFailed: it ended, or wasn't ready in time. It is stopped then.
@@ -161,7 +164,7 @@ class Supervisor:
         if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))
         identity = self._spawn(spec, log)
-        self._record(spec, identity)
+        self._record(spec, identity, time.time_ns() if order is None else order)
         try:
             self._await_ready(spec, identity)
         except BaseException:
@@ -184,9 +187,9 @@ class Supervisor:
 
     def start_all(self, specs: Iterable[ProcessSpec]) -> None:
         """Start these, independent of one another, together; raises the first failure once all are done."""
-        specs = list(specs)
+        specs, order = list(specs), time.time_ns()
         with ThreadPoolExecutor(max(len(specs), 1)) as pool:
-            tasks = [pool.submit(self.start, spec) for spec in specs]
+            tasks = [pool.submit(self.start, spec, order=order) for spec in specs]
         for task in tasks:
             task.result()
 
@@ -202,12 +205,12 @@ class Supervisor:
                 f"{spec.name} can't be run ({spec.argv[0]}): {error.strerror}",
             ) from error
 
-    def _record(self, spec: ProcessSpec, identity: ProcessIdentity) -> None:
+    def _record(self, spec: ProcessSpec, identity: ProcessIdentity, order: int) -> None:
         record = ProcessRecord(
             name=spec.name,
             pid=identity.pid,
             started=identity.started,
-            order=time.time_ns(),
+            order=order,
             spec=spec.digest(),
             stop_signal=int(spec.stop_signal),
             stop_seconds=spec.stop_seconds,
@@ -271,8 +274,14 @@ class Supervisor:
             kill(identity)
 
     def stop_all(self) -> None:
-        """Stop everything of this state folder, last started first, and what nobody recorded."""
-        for record in reversed(self.records()):
-            self.stop(record.name)
+        """Stop everything of this state folder, last started first, and what nobody recorded.
+
+        What was started together is stopped together: a cluster's brokers, one after the other, would wait in vain
+        for a majority.
+        """
+        for _, together in groupby(reversed(self.records()), key=lambda record: record.order):
+            names = [record.name for record in together]
+            with ThreadPoolExecutor(len(names)) as pool:
+                list(pool.map(self.stop, names))
         for identity in marked(self.state.id):
             kill(identity)
