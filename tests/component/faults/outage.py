@@ -18,7 +18,7 @@ from typing import Any, LiteralString, Self
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from tests.component.faults.sending import DECIDING, Party, Town
 from zeren.stack import whole
@@ -33,6 +33,7 @@ PARTITIONS = 6
 SETTLE_SECONDS = 240.0
 """How long the machine may take to come to rest; only a deadline."""
 PAUSE = 0.03
+READ_SECONDS = 60.0
 SEND_EVERY = 0.08
 SECOND = "enrolment-second"
 _HOLDERS = """
@@ -201,19 +202,32 @@ def records_of(endpoint: KafkaEndpoint, topic: str, partitions: int) -> list[lis
     """Every record of a topic, by partition."""
     consumer = Consumer({**endpoint.settings(), "group.id": "nobody", "enable.auto.commit": False})
     found: list[list[Any]] = [[] for _ in range(partitions)]
+    deadline = time.monotonic() + READ_SECONDS
     try:
-        places = [TopicPartition(topic, number) for number in range(partitions)]
-        ends = [consumer.get_watermark_offsets(place, timeout=30) for place in places]
+        ends = [_ends_of(consumer, TopicPartition(topic, number), deadline) for number in range(partitions)]
         wanted = sum(high - low for low, high in ends)
         consumer.assign([TopicPartition(topic, n, low) for n, (low, _) in enumerate(ends)])
         while sum(map(len, found)) < wanted:
-            batch = consumer.consume(1_000, timeout=1)
-            assert batch, f"{topic} gives nothing: {list(map(len, found))} of {ends}"
-            for record in batch:
-                found[record.partition()].append(record)
+            assert time.monotonic() < deadline, f"{topic} gives {list(map(len, found))} of {ends}"
+            for record in consumer.consume(1_000, timeout=1):
+                if not record.error():
+                    found[record.partition()].append(record)
     finally:
         consumer.close()
     return found
+
+
+def _ends_of(consumer: Consumer, place: TopicPartition, deadline: float) -> tuple[int, int]:
+    """The first and the next offset; a broker that has just started may not know yet that it leads."""
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(place, timeout=10)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return low, high
 
 
 def pid_of(town: Town, name: str) -> int:
