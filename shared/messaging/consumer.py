@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -28,6 +29,8 @@ Record: TypeAlias = Any
 
 WATCH_SECONDS = 1.0
 POSITION_SECONDS = 5.0
+IDLE_MS = 250
+"""How long the broker and a poll wait for a record; the first one that comes ends both."""
 RETRY_FOR_SECONDS = 60.0
 """How long one batch is tried before it is given back to Kafka; well within the poll interval."""
 
@@ -136,9 +139,18 @@ class BatchConsumer:
             session_timeout_ms=SESSION_TIMEOUT_MS,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             max_partition_fetch_bytes=4 << 20,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=IDLE_MS,
         )
         self._subscriber(self._handle)
+
+    def wait_in_polls(self) -> None:
+        """Has each poll wait for records; call it once the broker has started.
+
+        FastStream polls shortly and sleeps after each empty poll: short waits cost an idle service most of its CPU,
+        long ones keep a record waiting. A poll ends at once when a record comes.
+        """
+        assert self.consumer is not None
+        self.consumer.getmany = partial(_patient, self.consumer.getmany)
 
     @property
     def consumer(self) -> AIOKafkaConsumer | None:
@@ -281,6 +293,10 @@ class BatchConsumer:
             await self.consumer.commit({partition: offset})
         except (CommitFailedError, IllegalStateError, KafkaError) as error:
             log.info("offset not committed", extra={"group": self.group, "why": type(error).__name__})
+
+
+async def _patient(poll: Any, *, timeout_ms: int, max_records: int) -> Any:
+    return await poll(timeout_ms=max(timeout_ms, IDLE_MS), max_records=max_records)
 
 
 def _by_partition(records: Sequence[Record]) -> dict[TopicPartition, list[Record]]:

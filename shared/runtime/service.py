@@ -278,6 +278,8 @@ def _consumer_loop(context: Context, consumers: Sequence[BatchConsumer]) -> Loop
             consumer.subscribe(broker)
         async with broker:
             await broker.start()
+            for consumer in consumers:
+                consumer.wait_in_polls()
             await asyncio.gather(*(consumer.watch() for consumer in consumers))
 
     return consume

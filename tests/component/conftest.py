@@ -1,4 +1,4 @@
-"""Real servers for component tests: one PostgreSQL and one Kafka a session, fresh databases and names."""
+"""Real servers for component tests: one PostgreSQL and one Kafka for all of them, fresh databases and names."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def reap_abandoned_states() -> None:
                 continue
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fresh_state() -> Iterator[Callable[[], StateFolder]]:
-    """Makes state folders, locked by this session; all are stopped and deleted at its end."""
+    """Makes state folders, locked by this session; all are stopped and deleted when the last component test is over."""
     reap_abandoned_states()
     made: list[StateFolder] = []
 
@@ -54,16 +54,16 @@ def fresh_state() -> Iterator[Callable[[], StateFolder]]:
             reset(state)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def servers(fresh_state: Callable[[], StateFolder]) -> Iterator[Servers]:
-    """PostgreSQL and Kafka, provisioned, for all component tests of this session."""
+    """PostgreSQL and Kafka, provisioned, for all component tests of this package."""
     state = fresh_state()
     with state.locked():
         yield start_servers(state, test_databases=True)
 
 
 class FreshDatabases:
-    """Databases of one test, dropped at its end. Templates live as long as the session."""
+    """Databases of one test, dropped at its end. Templates live as long as the servers."""
 
     def __init__(self, servers: Servers, templates: set[str]) -> None:
         self._servers = servers
@@ -82,7 +82,7 @@ class FreshDatabases:
         return self._url(name, owner)
 
     def define(self, template: str, prepare: Callable[[str], None], *, owner: str | None = None) -> None:
-        """Make a template once a session: `prepare` gets its URL, migrates it and closes every connection."""
+        """Make a template once for all tests: `prepare` gets its URL, migrates it and closes every connection."""
         name = f"test_template_{template}"
         if name not in self._templates:
             self._create(name, None, owner)
@@ -113,7 +113,7 @@ class FreshDatabases:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def database_templates() -> set[str]:
     """The names of the templates made so far."""
     return set()

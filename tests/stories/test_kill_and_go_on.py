@@ -131,7 +131,7 @@ def test_killed_at_the_start_in_mid_intake_and_before_the_bank_answers_it_goes_o
     load: Load,
 ) -> None:
     """One load, three deaths of everything, `zeren up` after each: nothing is lost, doubled or decided otherwise."""
-    load.start("--trainees", "40", "--seed", "3")
+    load.start("--trainees", "30", "--seed", "3")
     load.tells("starting enrolment")
     load.kill_when((load.state.path / "dataset").exists)
 
@@ -148,7 +148,7 @@ def test_killed_at_the_start_in_mid_intake_and_before_the_bank_answers_it_goes_o
     assert not any((load.state.path / "bank-answers").iterdir())
 
     up(load.name)
-    load.start("--resume", "--trainees", "40", "--seed", "3")
+    load.start("--resume", "--trainees", "30", "--seed", "3")
     summary = load.ends()
     assert set(summary) == {
         "facts", "receipts", "refusals", "regions", "paid_fen", "ledger", "truth_equal", "seconds",

@@ -34,7 +34,7 @@ SETTLE_SECONDS = 240.0
 """How long the machine may take to come to rest; only a deadline."""
 PAUSE = 0.03
 READ_SECONDS = 60.0
-SEND_EVERY = 0.08
+SEND_EVERY = 0.25
 SECOND = "enrolment-second"
 _HOLDERS = """
     SELECT a.client_port FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -349,17 +349,28 @@ class SecondWorker:
         until(lambda: self.decided() > before, "the second worker decides")
 
     def stop_inside_transaction(self) -> None:
-        """SIGSTOP while it holds the lock of the events table and has not committed. Tried until it is so."""
+        """SIGSTOP while it holds the lock of the events table and has not committed. Tried until it is so.
+
+        A lock on the position rows holds up whichever worker writes next, behind the events-table lock.
+        """
         deadline = time.monotonic() + SETTLE_SECONDS
-        with self._town.servers.postgres.connect("enrolment") as connection:
-            while True:
-                if self._holds(connection):
-                    self.process.suspend()
-                    time.sleep(PAUSE)  # A statement on its way comes to its end.
-                    if self._holds(connection):
-                        return
-                    self.process.resume()
+        with self._town.servers.postgres.connect("enrolment") as look:
+            while not self._stopped_behind_positions(look):
                 assert time.monotonic() < deadline, "never caught inside a transaction"
+
+    def _stopped_behind_positions(self, look: psycopg.Connection) -> bool:
+        with self._town.servers.postgres.connect("enrolment") as barrier, barrier.transaction():
+            barrier.execute("SELECT FROM positions WHERE consumer = 'enrolment.intake' FOR UPDATE")
+            until(lambda: look.execute(_HOLDERS, prepare=True).fetchall(), "somebody writes")
+            if self._holds(look):
+                self.process.suspend()
+        if self.process.status() != psutil.STATUS_STOPPED:
+            return False
+        time.sleep(PAUSE)  # A statement on its way comes to its end.
+        if self._holds(look):
+            return True
+        self.process.resume()
+        return False
 
     def _holds(self, connection: psycopg.Connection) -> bool:
         holders = [row[0] for row in connection.execute(_HOLDERS, prepare=True)]

@@ -1,0 +1,1 @@
+"""Disasters on real servers. A package, so that its stack, the town, is stopped when the last of its tests is over."""
