@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from shared.identity import fast_uuid5
+from shared.identity import uuid5_text, uuid_bytes
 
 D = TypeVar("D")
 SERVICES = ("enrolment", "certification", "payment", "audit")
@@ -100,6 +99,7 @@ class Header(msgspec.Struct, frozen=True, gc=False):
     streamversion: int
     partitionkey: str
     causationid: str
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ def encode(
 
 def fact_id(stream: str, version: int) -> str:
     """UUIDv5 of stream and version."""
-    return str(fast_uuid5(UUID(stream), str(version)))
+    return uuid5_text(uuid_bytes(stream), str(version))
 
 
 @cache
@@ -249,6 +249,22 @@ def decode(state: bytes, name: str | None = None) -> Envelope[Any]:
         msgspec.ValidationError, msgspec.DecodeError: the bytes aren't such a fact.
     """
     return _decoder(fact_type(name or header(state).type).cls).decode(state)
+
+
+class _Recorded(msgspec.Struct, frozen=True, gc=False):
+    time: datetime
+
+
+_recorded_decoder = msgspec.json.Decoder(_Recorded)
+
+
+def recorded_at(state: bytes) -> datetime | None:
+    """When a fact was recorded; None where the bytes are no such fact."""
+    try:
+        at = _recorded_decoder.decode(state).time
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return at if at.tzinfo is not None else None
 
 
 def header(state: bytes) -> Header:

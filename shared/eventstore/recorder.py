@@ -18,6 +18,7 @@ from psycopg import Cursor, errors, sql
 
 from shared.contracts.fact import Encoded
 from shared.eventstore.tables import EVENTS
+from shared.identity import uuid_bytes
 
 MAX_FACTS = 2_000
 MAX_BYTES = 4_000_000
@@ -85,7 +86,7 @@ class BatchRecorder(PostgresProcessRecorder):
 
         Raises: IntegrityError when a (stream, version) is taken.
         """
-        rows = ((UUID(f.stream).bytes, f.version, f.type.encode(), f.state) for f in facts)
+        rows = ((uuid_bytes(f.stream), f.version, f.type.encode(), f.state) for f in facts)
         return self._copy_in(cursor, copy_rows(rows))
 
     def put_back(self, cursor: Cursor[Any], facts: Sequence[tuple[int, Encoded]]) -> None:

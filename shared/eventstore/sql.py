@@ -37,6 +37,8 @@ _EVENT = "SELECT notification_id, originator_id::text, originator_version, topic
 
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """The driver's words for a connection or a server that is no more, or that ended a transaction that stood still."""
+OVERFLOW = 4
+"""Connections that a pool opens beyond its size while it is busy."""
 PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -53,7 +55,7 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         url,
         isolation_level="READ COMMITTED",
         pool_size=pool_size,
-        max_overflow=4,
+        max_overflow=OVERFLOW,
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={"options": "-c idle_in_transaction_session_timeout=15s -c jit=off", **PATIENCE},

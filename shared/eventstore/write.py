@@ -47,9 +47,13 @@ def move(cursor: Cursor, wanted: Move) -> bool:
 
 
 def effects(cursor: Cursor, wanted: Iterable[Effect]) -> None:
-    """Writes effects in order, neighbours of one kind together."""
-    for kind, group in groupby(wanted, type):
-        _WRITERS[kind](cursor, list(group))
+    """Writes effects, table by table, in order within a table; neighbours of one kind in one statement.
+
+    Effects on different tables do not see each other, so a batch needs a few statements, not a few for each unit.
+    """
+    by_table = sorted(wanted, key=lambda effect: _TABLES.get(type(effect), ""))
+    for kind, group in groupby(by_table, type):
+        _WRITERS.get(kind, _never)(cursor, list(group))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -172,3 +176,22 @@ _WRITERS: dict[type, Any] = {
     ParkFact: _park_facts,
     UnparkFact: _unpark_facts,
 }
+
+_TABLES: dict[type, str] = {
+    Reserve: "reservations",
+    Release: "reservations",
+    SetDeadline: "deadlines",
+    ClearDeadline: "deadlines",
+    MarkDeadlines: "deadlines",
+    Wake: "parked",
+    Park: "parked",
+    Unpark: "parked",
+    KnowKey: "institution_keys",
+    EndKey: "institution_keys",
+    ParkFact: "parked_facts",
+    UnparkFact: "parked_facts",
+    SendReceipt: "receipt_outbox",
+    KnowFact: "foreign_facts",
+    Answer: "http_commands",
+}
+"""Which table each effect is written to."""

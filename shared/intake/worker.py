@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ from shared.intake.incoming import (
 from shared.intake.keys import KEY_AWAITED
 from shared.intake.receipt import PARKING
 from shared.intake.signature import parse_jws
+from shared.intake.traced import IntakeSpans, Traced
 from shared.intake.unsettled import (
     KEY_UNKNOWN,
     AfterWaiting,
@@ -43,7 +45,10 @@ from shared.intake.unsettled import (
 )
 from shared.intake.work import ParkingDue, Quarantine, Submit, woken
 from shared.messaging.consumer import ReadAgain, Record, Stopped
+from shared.messaging.topics import intake_topic
 from shared.messaging.wakeup import WakeUp
+from shared.telemetry.counted import RECEIPTS
+from shared.telemetry.tracing import OFF, Tracing, now
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +60,21 @@ class IntakeWorker:
     """Decides records of the intake topic. Everything on it is answered: a receipt, or quarantine."""
 
     def __init__(
-        self, executor: Executor, handlers: Handlers, sealed: SealedIntake, parking_due: ParkingDue
+        self,
+        executor: Executor,
+        handlers: Handlers,
+        sealed: SealedIntake,
+        parking_due: ParkingDue,
+        *,
+        tracing: Tracing = OFF,
     ) -> None:
         self._executor = executor
         self._handlers = handlers
         self._sealed = sealed
         self._parking_due = parking_due
         self._consumer = f"{executor.service}.intake"
+        self._tracing = tracing
+        self._spans = IntakeSpans(tracing, self._consumer)
         self._stored: dict[PositionKey, Position] | None = None
         self._read_again: set[tuple[TopicPartition, int]] = set()
 
@@ -79,9 +92,10 @@ class IntakeWorker:
         stored = self._position(key)
         fresh = [record for record in records if stored is None or record.offset > stored.position]
         self._demand_no_gap(partition, stored, fresh)
-        rows = self.judge([read_record(record) for record in fresh])
+        start = now()
+        rows = self.judge([read_record(record, self._tracing) for record in fresh])
         try:
-            self._decide_all(self._works(rows), fresh, key)
+            self._decide_all(self._works(rows), self._spans.fresh(rows), start, fresh, key)
         except WorkFailed as error:
             offset = self._position(key)
             at = 0 if offset is None else offset.position + 1
@@ -94,22 +108,36 @@ class IntakeWorker:
         return int(records[-1].offset) + 1
 
     def _decide_all(
-        self, works: list[Work[str]], records: Sequence[Record] = (), key: PositionKey | None = None
+        self,
+        works: list[Work[str]],
+        spans: Sequence[Traced | None],
+        start: int,
+        records: Sequence[Record] = (),
+        key: PositionKey | None = None,
     ) -> None:
         """Decides all, in order, in as many transactions as it takes; one that fails is parked in its place."""
+        topic = intake_topic(self._executor.service)
 
         def moves(done: int) -> list[Move]:
             return [self._move(key, records[done - 1])] if key is not None else []
 
         while works:
             try:
-                done = len(self._executor.run(works, moves).results)
+                with self._spans.committing(topic) as batch:
+                    written = self._executor.run(works, moves)
+                    self._spans.record(batch, spans, written, start)
             except WorkFailed as error:
                 works[error.index] = _parked_instead(works[error.index], error)
                 continue
+            self._count(written.results)
+            done = len(written.results)
             if key is not None:
                 self._settle(key, records[done - 1])
-            works, records = works[done:], records[done:]
+            works, records, spans = works[done:], records[done:], spans[done:]
+
+    def _count(self, outcomes: Sequence[str]) -> None:
+        for outcome, times in Counter(outcomes).items():
+            self._executor.metrics.add(RECEIPTS, times, outcome)
 
     def resume(self, partition: TopicPartition) -> int:
         """See `Decide`."""
@@ -159,14 +187,22 @@ class IntakeWorker:
 
     def wake(self, rows: Sequence[ParkedRow]) -> int:
         """Decides parked submissions that are ready or overdue. Returns how many were looked at."""
-        self._decide_all([self._woken(row) for row in rows])
+        start = now()
+        works: list[Work[str]] = []
+        spans: list[Traced | None] = []
+        for row in rows:
+            context = self._tracing.child(row.traceparent)
+            works.append(self._woken(row, context))
+            spans.append(self._spans.woken(row.origin, row.submission_type, context, row.traceparent))
+        self._decide_all(works, spans, start)
         return len(rows)
 
-    def _woken(self, row: ParkedRow) -> Work[str]:
+    def _woken(self, row: ParkedRow, context: str) -> Work[str]:
+        """The unit of a parked row, in the trace in which it was parked."""
         body = self._sealed.body(row.digest)
         if body is None:
-            return self._forgotten(row)
-        incoming = Incoming(body, row.jws.encode(), row.origin, row.traceparent)
+            return self._forgotten(row, context)
+        incoming = Incoming(body, row.jws.encode(), row.origin, context, row.traceparent)
         if row.awaited.startswith(KEY_AWAITED):
             return self._with_key(row, incoming)
         assert incoming.jws is not None
@@ -186,12 +222,12 @@ class IntakeWorker:
         submit = Submit(judged, self._handlers, person, self._parking_due)
         return AfterWaiting(submit, str(row.receipt_id), row.digest)
 
-    def _forgotten(self, row: ParkedRow) -> Forgotten:
+    def _forgotten(self, row: ParkedRow, traceparent: str) -> Forgotten:
         if not self._sealed.erased(row.digest):
             raise Unavailable(f"body of parked submission {row.digest} is not in the vault")
         return Forgotten(
             str(row.receipt_id), row.institution, row.submission_id, row.submission_type, row.origin,
-            row.traceparent,
+            traceparent,
         )  # fmt: skip
 
     def _key(self, key_id: str) -> KnowKey:

@@ -20,6 +20,8 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from shared.eventstore.businessdate import NoBusinessDayYet
 from shared.eventstore.store import PositionMoved, StoreError, Unavailable
 from shared.messaging.connect import MAX_POLL_INTERVAL_MS, SESSION_TIMEOUT_MS
+from shared.telemetry.counted import GIVEN_BACK, RECORDS
+from shared.telemetry.metrics import Metrics
 from shared.telemetry.outages import DATABASE, KAFKA, Outages
 
 log = logging.getLogger(__name__)
@@ -98,8 +100,10 @@ class BatchConsumer:
         *,
         max_records: int = 2_000,
         outages: Outages | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._outages = outages or Outages()
+        self._metrics = metrics or Metrics(group.partition(".")[0])
         self.group = group
         self.topics = tuple(topics)
         self.stopped: dict[TopicPartition, str] = {}
@@ -108,6 +112,9 @@ class BatchConsumer:
         self._subscriber: Any = None
         self._busy = asyncio.Lock()
         self._resumed: frozenset[TopicPartition] = frozenset()
+        for topic in topics:
+            self._metrics.expect(RECORDS, group, topic)
+        self._metrics.expect(GIVEN_BACK, group)
 
     def subscribe(self, broker: KafkaBroker) -> None:
         """Wires the group into the broker; starts with it."""
@@ -229,6 +236,7 @@ class BatchConsumer:
             self._worker.forget()
             self._give_back({partition: records})
             return
+        self._metrics.add(RECORDS, max(following - records[0].offset, 0), self.group, partition.topic)
         await self._commit(partition, following)
 
     async def _with_retries(self, partition: TopicPartition, records: list[Record]) -> int:
@@ -279,6 +287,7 @@ class BatchConsumer:
 
     def _give_back(self, batches: dict[TopicPartition, list[Record]]) -> None:
         """Seeks to the batch's start: the records come again, duplicates fall out by position."""
+        self._metrics.add(GIVEN_BACK, 1, self.group)
         if self.consumer is None:
             return
         for partition, records in batches.items():

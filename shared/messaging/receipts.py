@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
@@ -23,12 +23,16 @@ from aiokafka.errors import (
 )
 from sqlalchemy import Engine, delete, select
 
-from shared.contracts.fact import header
+from shared.contracts.fact import CONTENT_TYPE, header
 from shared.eventstore.tables import events, receipt_outbox
 from shared.eventstore.tables import relay as relay_table
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import facts_topic, receipts_topic
 from shared.messaging.wakeup import POLL_SECONDS, WakeUp
+from shared.telemetry.conventions import BATCH, SENDING_RECEIPT, SENDING_RECEIPTS
+from shared.telemetry.counted import RECEIPTS_SENT
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.tracing import OFF, Batch, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +45,8 @@ PRODUCER_SPOILT = (
     LeaderNotAvailableError,
 )
 """After these a producer's sequence numbers have a gap that the broker refuses for ever: a new one is made."""
+_STRUCTURED = ("content-type", CONTENT_TYPE.encode())
+"""By which any CloudEvents library knows the form of the value."""
 SKIP_ROUNDS = 20
 """How many rounds an institution whose topic is missing is passed over before it is tried again."""
 
@@ -55,8 +61,19 @@ class _Due(NamedTuple):
 class ReceiptSender:
     """Sends what stands in `receipt_outbox`; a row goes once the broker has acknowledged it."""
 
-    def __init__(self, service: str, engine: Engine, kafka: KafkaAccess, wakeup: WakeUp) -> None:
+    def __init__(
+        self,
+        service: str,
+        engine: Engine,
+        kafka: KafkaAccess,
+        wakeup: WakeUp,
+        *,
+        tracing: Tracing = OFF,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._service = service
+        self._metrics = metrics or Metrics(service)
+        self._tracing = tracing
         self._engine = engine
         self._kafka = kafka
         self._wakeup = wakeup
@@ -93,20 +110,16 @@ class ReceiptSender:
         done = [seq for uscc in finished for seq in self._under_way.pop(uscc).result()]
         if done:
             await asyncio.to_thread(self._remove, done)
+            self._metrics.add(RECEIPTS_SENT, len(done))
         return len(done)
 
     async def _send(self, producer: AIOKafkaProducer, uscc: str, rows: Sequence[_Due]) -> list[int]:
         topic = receipts_topic(uscc)
         try:
-            # Each one's own acknowledgement: a flush returns also where a batch was given up.
-            await asyncio.gather(
-                *[
-                    await producer.send(
-                        topic, value=row.state, key=header(row.state).subject.encode(), partition=0
-                    )
-                    for row in rows
-                ]
-            )
+            with Batch(self._tracing, SENDING_RECEIPTS, SENDING_RECEIPT) as batch:
+                batch.attributes[BATCH] = len(rows)
+                # Each one's own acknowledgement: a flush returns also where a batch was given up.
+                await asyncio.gather(*[await self._send_one(producer, topic, row, batch) for row in rows])
         except PRODUCER_SPOILT:
             raise
         except KafkaError as error:
@@ -114,6 +127,20 @@ class ReceiptSender:
             self._skipped[uscc] = SKIP_ROUNDS
             return []
         return [row.seq for row in rows]
+
+    async def _send_one(self, producer: AIOKafkaProducer, topic: str, row: _Due, traced: Batch) -> Any:
+        """Hands a receipt over. Returns what its acknowledgement is awaited on."""
+        known = header(row.state)
+        hop = traced.of(known.traceparent)
+        if hop is not None:
+            hop.count += 1
+        return await producer.send(
+            topic,
+            value=row.state,
+            key=known.subject.encode(),
+            partition=0,
+            headers=[_STRUCTURED, *([hop.header] if hop is not None else [])],
+        )
 
     def _read(self) -> list[_Due]:
         published = select(relay_table.c.cursor).where(relay_table.c.topic == facts_topic(self._service))

@@ -48,14 +48,20 @@ class Readers:
 
 
 class Drain:
-    """Looks at one service's database and at the ends of the topics that it reads."""
+    """Looks at one service's database and at the ends of the topics that it reads.
+
+    Attributes:
+        read: who reads which partition, by the name of its position rows.
+        followers: consumers of the own event table that act on its facts.
+    """
 
     def __init__(self, service: str, engine: Engine, kafka: KafkaAccess, readers: Readers) -> None:
         self._service = service
         self._engine = engine
         self._kafka = kafka
         self._readers = readers
-        self._read = [
+        self.followers = readers.followers
+        self.read = [
             (consumer, TopicPartition(topic, p))
             for consumer, topics in readers.topics.items()
             for topic in topics
@@ -81,15 +87,16 @@ class Drain:
             partition. unsent_facts, unsent_receipts: not with Kafka yet. waking: parked submissions that are
             ready or overdue. unprojected: facts that the slowest read model lacks.
         """
-        ends = await self._ends()
+        ends = await self.ends()
         state = await asyncio.to_thread(self._state, ends)
         return {"service": self._service, "drained": not any(state[name] for name in _COUNTS), **state}
 
-    async def _ends(self) -> dict[TopicPartition, int]:
+    async def ends(self) -> dict[TopicPartition, int]:
+        """The offset behind the last record of each partition that is read. Raises: KafkaError."""
         async with self._lock:
             if self._reader is None:
                 self._reader = await self._started()
-            partitions = list({partition for _, partition in self._read})
+            partitions = list({partition for _, partition in self.read})
             found: dict[TopicPartition, int] = (
                 await self._reader.end_offsets(partitions) if partitions else {}
             )
@@ -117,7 +124,7 @@ class Drain:
         followed = {consumer: position for consumer, topic, _, position, _ in rows if topic == EVENTS}
         unread = {
             f"{consumer} {partition.topic}/{partition.partition}": behind
-            for consumer, partition in self._read
+            for consumer, partition in self.read
             if (behind := ends[partition] - offsets.get((consumer, partition), 0)) > 0
         }
         lags = [head - followed.get(follower, 0) for follower in self._readers.followers]

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from random import Random
 
 from tests.chaos.history import History
+from tests.chaos.load import RecordingLocal
 from zeren.cli.entry import COMMANDS
-from zeren.stack.client import Local, ServiceRefused
+from zeren.stack.client import ServiceRefused
 from zeren.stack.paths import CHECKOUT
 from zeren.stack.state import StateFolder
 
@@ -23,13 +24,14 @@ COMPARING = {"reconcile": ("audit", "reconcile"), "projections": ("projection", 
 """By check, the command that compares raw stores by itself."""
 
 
-def asked_again(local: Local, history: History, seed: int) -> Iterator[str]:
+def asked_again(local: RecordingLocal, history: History, seed: int) -> Iterator[str]:
     """Commands that were answered, sent once more under their keys: each must get the answer that it got."""
     rng = Random(seed)  # noqa: S311 - the same seed asks the same
     known = list(history.commands)
     for one in rng.sample(known, min(ASKED_AGAIN, len(known))):
         try:
-            answer = local.post(one.service, one.path, one.body, bearer=one.bearer, idempotency_key=one.key)
+            bearer = local.bearer_of(one.subject)
+            answer = local.post(one.service, one.path, one.body, bearer=bearer, idempotency_key=one.key)
         except ServiceRefused as refusal:
             yield f"重复的命令被拒 / {one.service} {one.path} refused what it had answered: {refusal.code}"
             continue

@@ -41,7 +41,7 @@ class Command:
     service: str
     path: str
     body: Any = field(repr=False)
-    bearer: str = field(repr=False)
+    subject: str
     key: str = field(repr=False)
 
 
@@ -73,9 +73,10 @@ class History:
 def command(service: str, path: str, *, body: Any, bearer: str, key: str, answer: Any) -> Command:
     """A command and its answer, under the id by which the service keeps it."""
     digest = hashlib.sha256(key.encode()).hexdigest()
-    causation = derive_id(service, "http", _subject(bearer), digest)
+    subject = _subject(bearer)
+    causation = derive_id(service, "http", subject, digest)
     answered = Answered(service=service, causation=causation, answer=json.dumps(answer, sort_keys=True))
-    return Command(answered, service, path, body, bearer, key)
+    return Command(answered, service, path, body, subject, key)
 
 
 def _subject(bearer: str) -> str:

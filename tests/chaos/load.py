@@ -17,7 +17,7 @@ from zeren.demo.dataset import Dataset
 from zeren.demo.parties import Parties, institutions_process
 from zeren.demo.play import Play
 from zeren.demo.progress import Progress
-from zeren.stack.client import Local, ServiceRefused
+from zeren.stack.client import Local, ServiceRefused, Token
 from zeren.stack.days import open_days, wait_drained
 from zeren.stack.errors import ProcessFailed
 from zeren.stack.handlers import read_handlers
@@ -41,6 +41,17 @@ class RecordingLocal(Local):
     def __init__(self, state: StateFolder, history: History) -> None:
         super().__init__(state, patience_seconds=PATIENCE_SECONDS)
         self._history = history
+        self._names: dict[str, dict[str, str]] = {}
+
+    def token_of(self, *, handler: str = "", national_id: str = "") -> Token:
+        """As `Local.token_of`; remembers by what name a subject is asked for."""
+        token = super().token_of(handler=handler, national_id=national_id)
+        self._names[token.subject] = {"handler": handler, "national_id": national_id}
+        return token
+
+    def bearer_of(self, subject: str) -> str:
+        """A token of somebody who acted before: a long run outlives the one that was used then."""
+        return self.token_of(**self._names[subject]).text
 
     def post(
         self, service: str, path: str, body: Any, *, bearer: str, idempotency_key: str | None = None

@@ -15,7 +15,7 @@ from zeren.stack.processes import marked
 from zeren.stack.state import StateFolder
 
 HERE = Path(__file__).parent
-TRAINEES = 60
+TRAINEES, SEED = 60, 7
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,7 +37,7 @@ def own_state() -> Iterator[StateFolder]:
 def demo() -> Iterator[Demo]:
     """The demo, serving. At the end Ctrl-C must stop everything and leave the exit code 0."""
     state = StateFolder.named(f"test-{secrets.token_hex(4)}")
-    terminal = Terminal(demo_command(state, "--trainees", str(TRAINEES), "--seed", "7"))
+    terminal = Terminal(demo_command(state, "--trainees", str(TRAINEES), "--seed", str(SEED)))
     try:
         assert terminal.shows(SERVING, STORY_SECONDS), terminal.shown[-4_000:]
         # The demo makes its folder afresh: the id is another one now.

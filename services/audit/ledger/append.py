@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
 from typing import Any, NamedTuple, cast
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 import psycopg
@@ -21,7 +21,7 @@ from shared.contracts.fact import header
 from shared.eventstore.sql import GONE
 from shared.eventstore.store import Unavailable
 from shared.eventstore.tables import EVENTS
-from shared.identity import NAMESPACE, fast_uuid5
+from shared.identity import NAMESPACE
 from shared.tlog.checkpoint import Checkpoint, sign_checkpoint
 from shared.tlog.hashing import EMPTY_ROOT, HASH_SIZE, leaf_hash
 from shared.tlog.notes import Signer
@@ -73,7 +73,7 @@ def _identify(entry: bytes) -> tuple[bytes, bytes]:
         known = header(entry)
         return _uuid_bytes(known.id), _type_bytes(known.type)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-        return fast_uuid5(NAMESPACE, sha256(entry).hexdigest()).bytes, b""
+        return uuid5(NAMESPACE, sha256(entry).hexdigest()).bytes, b""
 
 
 def _uuid_bytes(text: str) -> bytes:

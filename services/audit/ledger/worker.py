@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from aiokafka import TopicPartition
@@ -11,12 +12,18 @@ from sqlalchemy import Engine
 
 from services.audit.ledger.append import append, lock_head, make_leaf, transaction
 from services.audit.ledger.reading import entries_at
+from shared.contracts.audit import SERVICE
 from shared.eventstore import write
 from shared.eventstore.changes import Position, PositionKey
 from shared.eventstore.store import PositionMoved
 from shared.messaging.consumer import ReadAgain, Record, Stopped
 from shared.messaging.links import Link, Links, Taken
 from shared.messaging.topics import FactHeaders
+from shared.telemetry.conventions import BATCH, FACTS, PARTITION, committing, processing
+from shared.telemetry.counted import LEAVES, TRANSACTION_SECONDS
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.tracing import OFF, Batch, Tracing
+from shared.telemetry.wire import Shape
 from shared.tlog.notes import Signer
 from shared.tlog.tiles import MAX_ENTRY_BYTES
 from shared.tlog.tree import Edge
@@ -24,6 +31,8 @@ from shared.tlog.tree import Edge
 log = logging.getLogger(__name__)
 
 CONSUMER = "audit.ledger"
+LEDGER = "ledger"
+"""The kind of its transactions, among those that are timed."""
 MAX_LEAVES = 2_000
 MAX_BYTES = 4_000_000
 """Caps of one transaction."""
@@ -36,7 +45,13 @@ class LedgerWorker:
     """
 
     def __init__(
-        self, engine: Engine, signer: Signer, stored: Callable[[str], dict[PositionKey, Position]]
+        self,
+        engine: Engine,
+        signer: Signer,
+        stored: Callable[[str], dict[PositionKey, Position]],
+        *,
+        tracing: Tracing = OFF,
+        metrics: Metrics | None = None,
     ) -> None:
         """Appends to the log in this database.
 
@@ -44,8 +59,13 @@ class LedgerWorker:
             engine: of audit's database.
             signer: the log's key.
             stored: reads the position rows: `Store.positions`.
+            tracing: records a span for each trace whose records become leaves.
+            metrics: where it counts; some of its own where none is given.
         """
         self._engine = engine
+        self._tracing = tracing
+        self._metrics = metrics or Metrics(SERVICE)
+        self._metrics.expect(TRANSACTION_SECONDS, LEDGER)
         self._signer = signer
         self._links = Links(CONSUMER, stored)
         self._edge: Edge | None = None
@@ -75,7 +95,9 @@ class LedgerWorker:
         fitting, too_long = _within_the_limit(partition, records)
         taken = self._links.take(partition, fitting)
         for links in _batches(taken.links):
-            self._append(partition, links)
+            with Batch(self._tracing, *_shapes(partition.topic)) as batch:
+                self._append(partition, links)
+                _tell(batch, partition, links)
         self._compare(partition, taken.repeats)
         self._pass_over(taken)
         broken = taken.broken or too_long
@@ -88,6 +110,7 @@ class LedgerWorker:
             make_leaf(key.source, key.topic, key.partition, link.headers.position, link.record.value)
             for key, link in links
         ]
+        began = time.monotonic()
         try:
             with transaction(self._engine) as cursor:
                 edge = lock_head(cursor, self._edge)
@@ -101,6 +124,8 @@ class LedgerWorker:
             raise Stopped(partition, offset, why) from error
         self._edge = edge
         self._links.settle(links)
+        self._metrics.observe(TRANSACTION_SECONDS, time.monotonic() - began, LEDGER)
+        self._metrics.add(LEAVES, len(leaves))
 
     def _pass_over(self, taken: Taken) -> None:
         """Repeats at a topic's end count as read: their offset moves, no position does."""
@@ -125,6 +150,17 @@ class LedgerWorker:
             if ledgered.get(place) != record.value:
                 why = f"other bytes than ledgered at position {headers.position}, offset {record.offset}"
                 raise Stopped(partition, record.offset, why)
+
+
+def _shapes(topic: str) -> tuple[Shape, Shape]:
+    return committing(topic, CONSUMER), processing(topic, CONSUMER)
+
+
+def _tell(batch: Batch, partition: TopicPartition, links: Sequence[Link]) -> None:
+    """Tells the spans of a transaction how many leaves it has, by the records' headers alone."""
+    batch.each[PARTITION] = batch.attributes[PARTITION] = str(partition.partition)
+    batch.add({BATCH: len(links), FACTS: len(links)})
+    batch.count(link.headers.hop for _, link in links)
 
 
 def _within_the_limit(

@@ -19,6 +19,7 @@ from services.audit.ledger.worker import LedgerWorker
 from services.audit.projections.catalogue import PROJECTIONS
 from services.audit.projections.projector import LedgerFacts
 from services.audit.projections.schema import metadata as read_models
+from services.audit.spans.tables import metadata as span_tables
 from shared.eventstore.projector import Projector
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.eventstore.tables import metadata as kernel_tables
@@ -32,7 +33,7 @@ LOG_NAME = "zeren.test.example/ledger"
 def _create(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
-        for tables in (kernel_tables, ledger_tables, read_models):
+        for tables in (kernel_tables, ledger_tables, read_models, span_tables):
             tables.create_all(connection)
         connection.execute(store_table.insert().values(incarnation=uuid4()))
     engine.dispose()

@@ -217,3 +217,4 @@ async def test_a_receipt_is_sent_only_once_its_fact_stands_in_kafka(store, kafka
         await asyncio.gather(sending, return_exceptions=True)
         await reader.stop()
     assert record.value == receipt.state
+    assert ("content-type", b"application/cloudevents+json") in record.headers
