@@ -14,7 +14,7 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from services.audit.ledger.reading import ledger_size
 from services.audit.ledger.worker import LedgerWorker
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.messaging.connect import KafkaAccess
-from shared.messaging.consumer import BatchConsumer, ReadAgain, Record, Stopped
+from shared.messaging.consumer import BatchConsumer, Batches, Next, ReadAgain, Stopped
 from shared.runtime.migrate import migrate
 from shared.tlog.notes import Signer
 from zeren.stack.local import Servers, running_servers
@@ -59,10 +59,10 @@ class Timed:
         self.began = self.ended = 0.0
         self._worker = worker
 
-    def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+    def decide(self, batches: Batches) -> Mapping[TopicPartition, Next]:
         """See `shared.messaging.consumer.Decide`."""
         self.began = self.began or time.monotonic()
-        following = self._worker.decide(partition, records)
+        following = self._worker.decide(batches)
         self.ended = time.monotonic()
         return following
 

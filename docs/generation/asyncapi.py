@@ -228,9 +228,9 @@ def _messages() -> Iterator[tuple[str, Json]]:
 
 def _fact(entry: FactType) -> Json:
     sample = fact_example(entry)
-    headers = {TYPE: entry.name, SOURCE: f"{entry.service}@1", POSITION: "3", PREVIOUS: "0"}
-    if entry.cls in receipts.events:
-        headers = {"content-type": CONTENT_TYPE}
+    headers = {"content-type": CONTENT_TYPE}
+    if entry.cls not in receipts.events:
+        headers |= {TYPE: entry.name, SOURCE: f"{entry.service}@1", POSITION: "3", PREVIOUS: "0"}
     key = f"`{entry.key}`" if entry.key else "事实流的编号 / the stream's id"
     return {
         **_message(entry.name, entry.cls),
@@ -306,9 +306,10 @@ def _fact_headers(entry: FactType) -> Schema:
                 ),
                 "pattern": "^[0-9]+$",
             },
+            "content-type": _content_type(),
             **_hop(),
         },
-        required=[TYPE, SOURCE, POSITION, PREVIOUS],
+        required=[TYPE, SOURCE, POSITION, PREVIOUS, "content-type"],
     )
 
 
@@ -318,7 +319,7 @@ def _receipt_headers() -> Schema:
         name: _text("只在事实主题上 / on the facts topic alone")
         for name in (TYPE, SOURCE, POSITION, PREVIOUS)
     }
-    return _object({**here, "content-type": _content_type(), **_hop()}, required=[])
+    return _object({**here, "content-type": _content_type(), **_hop()}, required=["content-type"])
 
 
 def _content_type() -> Schema:

@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 
 from shared.contracts.fact import Envelope, Fact, decode, type_of
 from shared.eventstore.businessdate import NoBusinessDayYet, business_day_reads
-from shared.eventstore.changes import AlsoKnownAs, Effect, KnowFact, ParkFact, Reads, UnparkFact
+from shared.eventstore.changes import AlsoKnownAs, Effect, KnowFact, Move, ParkFact, Reads, UnparkFact
 from shared.eventstore.desk import Draft
 from shared.eventstore.execute import Done, Executor, Work, WorkFailed
-from shared.messaging.consumer import ReadAgain, Record, Stopped
+from shared.messaging.consumer import Batches, Next, ReadAgain, Stopped
 from shared.messaging.links import Link, Links
 from shared.messaging.parked_facts import Foreign, discarding, keys_to_take, parked_rows
 from shared.messaging.wakeup import WakeUp
@@ -173,50 +173,64 @@ class ForeignFacts:
         """See `Decide`."""
         return self._links.overdue()
 
-    def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+    def decide(self, batches: Batches) -> Mapping[TopicPartition, Next]:
         """See `Decide`. Whatever fails after links were taken drops them: the database says where to go on."""
         try:
-            return self._decide(partition, records)
+            return self._decide(batches)
         except BaseException:
             self.forget()
             raise
 
-    def _decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
-        taken = self._links.take(partition, records)
-        self._write_all(taken.links)
-        if taken.broken is not None:
-            raise taken.broken
-        if repeats := self._links.passed_over(taken):
+    def _decide(self, batches: Batches) -> Mapping[TopicPartition, Next]:
+        taken = self._links.take_all(batches)
+        self._write_all([link for one in taken.values() for link in one.links])
+        if repeats := self._links.passed_over(taken.values()):
             self._executor.run([], lambda _none: repeats)
-            self._links.settle_moves(repeats)
-        return self._links.following(partition, records)
+            self._links.settle(repeats)
+        return self._links.after(batches, taken)
 
     def _write_all(self, links: Sequence[Link]) -> None:
         """Takes them in, in order; one that can't be is parked in its place, and the partition flows on."""
         if not links:
             return
         with self._batch(links[0][0].topic) as batch:
-            works: list[Work[Hop | None]] = [self._adopt(link, batch) for link in links]
-            while works:
+            needed = [number for number, link in enumerate(links) if self._needed(link)]
+            works: list[Work[Hop | None]] = [self._adopt(links[number], batch) for number in needed]
+            ends = [*needed[1:], len(links)]  # a unit's turn is over where the next one's begins
+            while True:
                 try:
-                    done = self._write(links, works, batch)
+                    done = self._write(links, works, ends, batch)
                 except WorkFailed as error:
                     works[error.index] = parked_instead(works[error.index], error)
                     self._metrics.add(FACTS_PARKED, 1, self._consumer)
                     continue
-                links, works = links[done:], works[done:]
+                works, ends = works[done:], ends[done:]
+                if not works:
+                    return
 
     def _batch(self, topic: str) -> Batch:
         return Batch(self._tracing, committing(topic, self._consumer), processing(topic, self._consumer))
 
-    def _write(self, links: Sequence[Link], works: Sequence[Work[Hop | None]], batch: Batch) -> int:
-        """Writes the first of them that fit one transaction. Returns how many."""
-        written = self._executor.run(works, lambda n: self._links.moves(links[:n]))
-        done = len(written.results)
-        self._links.settle(links[:done])
+    def _write(
+        self, links: Sequence[Link], works: Sequence[Work[Hop | None]], ends: Sequence[int], batch: Batch
+    ) -> int:
+        """Writes as many units as fit one transaction, and all positions before the next unit. Returns how many."""
+        moves: list[Move] = []
+
+        def move(done: int) -> list[Move]:
+            moves[:] = self._links.moves(links[: ends[done - 1]])
+            return moves
+
+        written = self._executor.run(works, move)
+        self._links.settle(moves)
         _tell(batch, written)
+        done = len(written.results)
         self._metrics.add(FOREIGN_FACTS, done, self._consumer)
         return done
+
+    def _needed(self, link: Link) -> bool:
+        name = link[1].headers.type
+        return name in self._policies or name in self._reactions
 
     def _adopt(self, link: Link, batch: Batch) -> Adopt:
         at, linked = link

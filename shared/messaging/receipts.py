@@ -23,11 +23,11 @@ from aiokafka.errors import (
 )
 from sqlalchemy import Engine, delete, select
 
-from shared.contracts.fact import CONTENT_TYPE, header
+from shared.contracts.fact import header
 from shared.eventstore.tables import events, receipt_outbox
 from shared.eventstore.tables import relay as relay_table
 from shared.messaging.connect import KafkaAccess
-from shared.messaging.topics import facts_topic, receipts_topic
+from shared.messaging.topics import STRUCTURED, facts_topic, receipts_topic
 from shared.messaging.wakeup import POLL_SECONDS, WakeUp
 from shared.telemetry.conventions import BATCH, SENDING_RECEIPT, SENDING_RECEIPTS
 from shared.telemetry.counted import RECEIPTS_SENT
@@ -45,8 +45,6 @@ PRODUCER_SPOILT = (
     LeaderNotAvailableError,
 )
 """After these a producer's sequence numbers have a gap that the broker refuses for ever: a new one is made."""
-_STRUCTURED = ("content-type", CONTENT_TYPE.encode())
-"""By which any CloudEvents library knows the form of the value."""
 SKIP_ROUNDS = 20
 """How many rounds an institution whose topic is missing is passed over before it is tried again."""
 
@@ -139,7 +137,7 @@ class ReceiptSender:
             value=row.state,
             key=known.subject.encode(),
             partition=0,
-            headers=[_STRUCTURED, *([hop.header] if hop is not None else [])],
+            headers=[STRUCTURED, *([hop.header] if hop is not None else [])],
         )
 
     def _read(self) -> list[_Due]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from shared.contracts.fact import CONTENT_TYPE
 from shared.telemetry.traceparent import HEADER
 
 PARTITIONS = 6
@@ -13,6 +14,8 @@ PARTITIONS = 6
 
 TYPE, SOURCE, POSITION, PREVIOUS = "type", "source", "position", "prev"
 _NAMES = (TYPE, SOURCE, POSITION, PREVIOUS)
+STRUCTURED = ("content-type", CONTENT_TYPE.encode())
+"""By which any CloudEvents library knows the form of a record's value (Kafka protocol binding 1.0.2, 3.3)."""
 
 
 def facts_topic(service: str) -> str:
@@ -50,14 +53,15 @@ class FactHeaders(NamedTuple):
     hop: str = ""
 
     def encode(self) -> list[tuple[str, bytes]]:
-        """In the fixed order; the hop's only where there is one."""
-        four = [
+        """In the fixed order; the hop's last, only where there is one."""
+        always = [
             (TYPE, self.type.encode()),
             (SOURCE, self.source.encode()),
             (POSITION, b"%d" % self.position),
             (PREVIOUS, b"%d" % self.previous),
+            STRUCTURED,
         ]
-        return [*four, (HEADER, self.hop.encode())] if self.hop else four
+        return [*always, (HEADER, self.hop.encode())] if self.hop else always
 
 
 def fact_headers(headers: object) -> FactHeaders | None:
@@ -66,11 +70,9 @@ def fact_headers(headers: object) -> FactHeaders | None:
     try:
         (first, kind), (second, source), (third, position), (fourth, previous) = rows[:4]
         if (first, second, third, fourth) == _NAMES:
-            if len(rows) == 4:
-                return FactHeaders(kind.decode(), source.decode(), int(position), int(previous))
-            fifth, hop = rows[4]
-            if fifth == HEADER:
-                return FactHeaders(kind.decode(), source.decode(), int(position), int(previous), hop.decode())
+            last, hop = rows[-1]
+            known = hop.decode() if last == HEADER else ""
+            return FactHeaders(kind.decode(), source.decode(), int(position), int(previous), known)
     except (ValueError, TypeError, AttributeError):
         pass  # another shape: looked for by name
     return _by_name(rows)

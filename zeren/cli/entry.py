@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("zeren.cli.ledger", "在本机重算并核验账本 / recompute and verify the ledger here"),
     "parked": (
         "zeren.cli.parked",
-        "暂存的事实与报送：查看、重试、放弃 / what is parked: list, show, retry, discard",
+        "停放的事实与报送：查看、重试、放弃 / what is parked: list, show, retry, discard",
     ),
     "resume": ("zeren.cli.parked", "让已停止的分区继续 / have stopped partitions read again"),
     "policy": ("zeren.cli.policy", "政策包 / policy packages"),

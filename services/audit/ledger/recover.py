@@ -87,9 +87,10 @@ def _append(
         make_leaf(key.source, key.topic, key.partition, link.headers.position, link.record.value)
         for key, link in links
     ]
+    moves = chains.moves(links)
     with transaction(engine) as cursor:
         edge: Edge = lock_head(cursor)
-        for move in chains.moves(links):
+        for move in moves:
             if not write.move(cursor, move):
                 raise RecoverRefused("账本正被另一进程续写", "another process appends to the ledger")
         if append(cursor, edge, leaves, signer).root() != checkpoint.root:
@@ -99,7 +100,7 @@ def _append(
                 "keep everything as it is",
             )
         cursor.execute("UPDATE checkpoints SET published = true WHERE size = %s", (checkpoint.size,))
-    chains.settle(links)
+    chains.settle(moves)
 
 
 def _stored(engine: Engine) -> dict[PositionKey, Position]:

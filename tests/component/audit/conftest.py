@@ -26,6 +26,7 @@ from shared.eventstore.tables import metadata as kernel_tables
 from shared.eventstore.tables import store as store_table
 from shared.tlog.notes import Signer
 from tests.component.audit.story import Record, partition
+from tests.deciding import decide
 
 LOG_NAME = "zeren.test.example/ledger"
 
@@ -77,7 +78,7 @@ def ledgered(
 
     def take(cut: Iterable[Sequence[Record]]) -> None:
         for batch in cut:
-            one.decide(partition(batch[0]), batch)
+            decide(one, partition(batch[0]), batch)
         publish(engine)
 
     return take

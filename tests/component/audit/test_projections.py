@@ -36,6 +36,7 @@ from tests.component.audit.story import (
     partition,
     topics_in_order,
 )
+from tests.deciding import decide
 
 Ledgered = Callable[[Iterable[Sequence[Record]]], None]
 
@@ -243,7 +244,7 @@ def test_the_worker_and_the_projector_may_run_at_once(
     one, fold = worker(), Projector(engine, LedgerFacts(reading), PROJECTIONS)
     story = paid_claim()
     for batch in batches(story.kafka, 10, 4):
-        one.decide(partition(batch[0]), batch)
+        decide(one, partition(batch[0]), batch)
         fold.project_some()
     _project(fold)
     with engine.connect() as connection:

@@ -29,6 +29,7 @@ from shared.intake.worker import IntakeWorker, ParkedRow
 from shared.messaging.consumer import ReadAgain
 from shared.vault.persons import ResolvedPerson
 from tests.book import BOOK
+from tests.deciding import decide
 
 USCC = "91350100MA3000011B"
 TOPIC = TopicPartition("zeren.enrolment.intake.v1", 0)
@@ -166,9 +167,9 @@ class IntakeWorld:
     def _decide(self, partition: TopicPartition, records) -> None:
         """As a consumer: read again where offsets are missing before; here nothing ever stands there."""
         try:
-            self.worker.decide(partition, records)
+            decide(self.worker, partition, records)
         except ReadAgain:
-            self.worker.decide(partition, records)
+            decide(self.worker, partition, records)
 
     def send_on(self, partition: int, *documents: bytes) -> None:
         """The same on another partition."""

@@ -29,6 +29,7 @@ from shared.intake.receipt import PARKING, receipt_effects
 from shared.intake.worker import IntakeWorker, ParkedRow
 from shared.messaging.foreign import learn
 from tests.book import BOOK
+from tests.deciding import decide
 from tests.domain.kernel.crashing import CrashingStore
 from tests.domain.payment import facts as f
 from tests.domain.payment.conftest import NOW, Client, World
@@ -172,7 +173,7 @@ class PaymentUnderFire:
         """The worker gets the next records, after some that it decided already."""
         start = max(0, self.worker.resume(TOPIC) - back)
         if records := self.log[start : start + count]:
-            self.patiently(lambda: self.worker.decide(TOPIC, records))
+            self.patiently(lambda: decide(self.worker, TOPIC, records))
 
     def wake(self) -> int:
         """What the parking loop does."""

@@ -17,6 +17,7 @@ from shared.eventstore.memory import MemoryStore
 from shared.messaging.foreign import ForeignFacts
 from shared.messaging.topics import FactHeaders
 from shared.telemetry.traceparent import trace_id
+from tests.deciding import decide
 from tests.domain.telemetry.recorded import PARENT, TRACE, UNSAMPLED, recording
 
 DAY = date(2024, 5, 14)
@@ -68,7 +69,7 @@ class Follower:
 def test_a_reaction_stays_in_the_trace_of_the_fact() -> None:
     """The span is a child of the hop's, and what was decided carries its context."""
     payment = Follower()
-    payment.worker.decide(PARTITION, [_record(1, _fact(1, PARENT), HOP)])
+    decide(payment.worker, PARTITION, [_record(1, _fact(1, PARENT), HOP)])
     span = payment.recorded.one(PROCESS)
     assert (span.parent, trace_id(span.context)) == (HOP, TRACE)
     assert span.attributes == {"zeren.facts": 1}
@@ -79,14 +80,14 @@ def test_a_reaction_stays_in_the_trace_of_the_fact() -> None:
 def test_a_fact_without_a_hop_is_followed_from_its_own_context() -> None:
     """An older relay sent none: the fact itself says which trace it belongs to."""
     payment = Follower()
-    payment.worker.decide(PARTITION, [_record(1, _fact(1, PARENT))])
+    decide(payment.worker, PARTITION, [_record(1, _fact(1, PARENT))])
     assert payment.recorded.one(PROCESS).parent == PARENT
 
 
 def test_what_is_not_sampled_leaves_no_span() -> None:
     """And what was decided keeps the fact's own context."""
     payment = Follower()
-    payment.worker.decide(PARTITION, [_record(1, _fact(1, UNSAMPLED))])
+    decide(payment.worker, PARTITION, [_record(1, _fact(1, UNSAMPLED))])
     assert payment.recorded.spans == []
     assert payment.contexts() == [UNSAMPLED]
 
@@ -94,7 +95,7 @@ def test_what_is_not_sampled_leaves_no_span() -> None:
 def test_facts_that_are_passed_over_leave_no_span() -> None:
     """Neither they nor their batch."""
     payment = Follower(reactions={})
-    payment.worker.decide(PARTITION, [_record(1, _fact(1, PARENT), HOP)])
+    decide(payment.worker, PARTITION, [_record(1, _fact(1, PARENT), HOP)])
     assert payment.recorded.spans == []
 
 
@@ -103,7 +104,7 @@ def test_facts_of_one_trace_share_a_span() -> None:
     payment = Follower()
     days = [DAY, date(2024, 5, 15), date(2024, 5, 16)]
     records = [_record(number, _fact(number, PARENT, day), HOP) for number, day in enumerate(days, 1)]
-    payment.worker.decide(PARTITION, records)
+    decide(payment.worker, PARTITION, records)
     span = payment.recorded.one(PROCESS)
     assert span.attributes == {"zeren.facts": 3}
     assert payment.contexts() == [span.context] * 3
@@ -113,6 +114,6 @@ def test_facts_of_one_trace_share_a_span() -> None:
 def test_a_hostile_hop_is_passed_by() -> None:
     """A header that is no context has no span, and the fact is taken in."""
     payment = Follower()
-    payment.worker.decide(PARTITION, [_record(1, _fact(1, UNSAMPLED), "01" * 500 + "1")])
+    decide(payment.worker, PARTITION, [_record(1, _fact(1, UNSAMPLED), "01" * 500 + "1")])
     assert payment.recorded.spans == []
     assert len(payment.contexts()) == 1
