@@ -210,13 +210,14 @@ class Executor:
         return Desk(self.service, self._effects, self._clock())
 
     def _prefetch(self, desk: Desk, works: Sequence[Work[Any]]) -> None:
-        """Asks every unit what it needs until none asks for more: two rounds as a rule."""
+        """Asks every unit what it needs, and again once that is there, until it asks for no more: twice as a rule."""
         self._load(desk, self._always)
-        while True:
+        asked = list(enumerate(works))
+        while asked:
             draft = desk.draft()
-            needed = Reads.union(self._reads(work, draft, index) for index, work in enumerate(works))
-            if not self._load(desk, needed):
-                return
+            answers = [(each, self._reads(each[1], draft, each[0])) for each in asked]
+            asked = [each for each, needed in answers if not needed.within(desk.loaded)]
+            self._load(desk, Reads.union(needed for _, needed in answers))
 
     def _reads(self, work: Work[Any], draft: Draft, index: int) -> Reads:
         try:

@@ -30,20 +30,24 @@ from shared.eventstore.changes import (
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
-_MOVE = """UPDATE positions SET position = %s, digest = %s, kafka_offset = %s
-           WHERE (consumer, source, topic, partition) = (%s, %s, %s, %s) AND position = %s"""
-_SEED = """INSERT INTO positions (position, digest, kafka_offset, consumer, source, topic, partition)
-           VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"""
+_MOVE = """UPDATE positions SET position = t.position, digest = t.digest, kafka_offset = t.kafka_offset
+           FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[], %s::bytea[], %s::bigint[],
+                       %s::bigint[]) AS t(consumer, source, topic, partition, position, digest, kafka_offset, expected)
+           WHERE (positions.consumer, positions.source, positions.topic, positions.partition, positions.position)
+               = (t.consumer, t.source, t.topic, t.partition, t.expected)"""
+_SEED = """INSERT INTO positions (consumer, source, topic, partition, position, digest, kafka_offset)
+           SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[], %s::bytea[], %s::bigint[])
+           ON CONFLICT DO NOTHING"""
 
 
-def move(cursor: Cursor, wanted: Move) -> bool:
-    """Compare-and-set of one position; False where another worker was there first."""
-    values: tuple[Any, ...] = (*wanted.new, *wanted.key)
-    if wanted.expected is None:
-        cursor.execute(_SEED, values)
-    else:
-        cursor.execute(_MOVE, (*values, wanted.expected))
-    return cursor.rowcount == 1
+def move(cursor: Cursor, wanted: Sequence[Move]) -> bool:
+    """Compare-and-set of positions; False where another worker was there first: then roll back."""
+    seeds = [(*each.key, *each.new) for each in wanted if each.expected is None]
+    moves = [(*each.key, *each.new, each.expected) for each in wanted if each.expected is not None]
+    for query, rows in ((_SEED, seeds), (_MOVE, moves)):
+        if rows and cursor.execute(query, _columns(rows)).rowcount != len(rows):
+            return False
+    return True
 
 
 def effects(cursor: Cursor, wanted: Iterable[Effect]) -> None:

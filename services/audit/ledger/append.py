@@ -30,6 +30,7 @@ from shared.tlog.tree import Edge, Growth
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 LOCK_TIMEOUT = "5s"
+_LOCK_HEAD = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SELECT size FROM head FOR UPDATE"  # noqa: S608
 
 _COPY = """COPY entries (index, source, topic, partition, position, fact_id, type, entry)
            FROM STDIN (FORMAT BINARY)"""
@@ -130,8 +131,8 @@ def lock_head(cursor: Cursor, known: Edge | None = None) -> Edge:
 
     `known` is an edge in memory, returned as it is while the log still has its size: it only grows.
     """
-    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-    row = cursor.execute("SELECT size FROM head FOR UPDATE").fetchone()
+    cursor.execute(_LOCK_HEAD, prepare=False).nextset()  # two statements in one round trip
+    row = cursor.fetchone()
     if row is None:
         seed = "INSERT INTO head (one, size, root, edge) VALUES (true, 0, %s, '') ON CONFLICT DO NOTHING"
         cursor.execute(seed, (EMPTY_ROOT,))

@@ -90,9 +90,8 @@ def _append(
     moves = chains.moves(links)
     with transaction(engine) as cursor:
         edge: Edge = lock_head(cursor)
-        for move in moves:
-            if not write.move(cursor, move):
-                raise RecoverRefused("账本正被另一进程续写", "another process appends to the ledger")
+        if not write.move(cursor, moves):
+            raise RecoverRefused("账本正被另一进程续写", "another process appends to the ledger")
         if append(cursor, edge, leaves, signer).root() != checkpoint.root:
             raise RecoverRefused(
                 f"重放的记录与已发布的检查点（{checkpoint.size} 条）不符；请保留现场并联系开发者",

@@ -128,9 +128,8 @@ class LedgerWorker:
         moves = self._links.moves(links)
         with transaction(self._engine) as cursor:
             edge = lock_head(cursor, self._edge)
-            for move in moves:
-                if not write.move(cursor, move):
-                    raise PositionMoved(str(move.key))
+            if not write.move(cursor, moves):
+                raise PositionMoved(CONSUMER)
             edge = append(cursor, edge, leaves, self._signer)
         self._edge = edge
         self._links.settle(moves)
@@ -144,9 +143,8 @@ class LedgerWorker:
             return
         with transaction(self._engine) as cursor:
             lock_head(cursor, self._edge)
-            for move in moves:
-                if not write.move(cursor, move):
-                    raise PositionMoved(str(move.key))
+            if not write.move(cursor, moves):
+                raise PositionMoved(CONSUMER)
         self._links.settle(moves)
 
     def _compared(

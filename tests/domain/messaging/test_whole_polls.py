@@ -21,7 +21,10 @@ FIRST, SECOND = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
 STREAM = "00000000-0000-4000-8000-000000000001"
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 DAY = BusinessDayOpened(date=date(2024, 5, 14), working=True)
-NEEDED, UNNEEDED = type_of("enrolment", BusinessDayOpened).name, type_of("enrolment", InstitutionRegistered).name
+NEEDED, UNNEEDED = (
+    type_of("enrolment", BusinessDayOpened).name,
+    type_of("enrolment", InstitutionRegistered).name,
+)
 
 
 def _record(partition: TopicPartition, position: int, previous: int, kind: str = NEEDED) -> Any:
