@@ -7,6 +7,7 @@ of the bench: the report says so.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -194,6 +195,8 @@ def main(given: Sequence[str]) -> int:
     if asked.stack == FRESH:
         reset(StateFolder.named(asked.state))
     state = StateFolder.named(asked.state)
+    os.environ.setdefault("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    os.environ.setdefault("OTEL_TRACES_SAMPLER_ARG", str(asked.traced))
     try:
         measured = _measure(asked, state, progress)
         if arguments.DEMO in asked.parts:

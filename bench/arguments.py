@@ -21,6 +21,8 @@ QUICK_MARKS = (30_000, 60_000)
 STOCK_CLASSES, QUICK_STOCK_CLASSES = 7, 1
 SECONDS, QUICK_SECONDS = 30.0, 3.0
 RATE = 200.0
+TRACED = 0.01
+"""As in production; the local stack samples everything by default."""
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -40,6 +42,8 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"没有这部分 / no such part: {', '.join(unknown)}（{','.join(PARTS)}）")
     if min(found.classes, found.runs, found.in_flight, found.stock_classes, *found.marks) < 1:
         parser.error("数目须为正 / counts must be positive")
+    if not 0 <= found.traced <= 1:
+        parser.error("比例在 0 与 1 之间 / a share lies between 0 and 1")
     if min(found.warm_up, found.lag) < 0 or min(found.rate, found.seconds) <= 0:
         parser.error("数目须为正 / counts must be positive")
     return found
@@ -107,6 +111,13 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="略去事后全库核对（数字不成立）/ leave out the "
         "checks that read every store again; then it is no figure",
+    )
+    parser.add_argument(
+        "--traced",
+        type=float,
+        default=TRACED,
+        metavar="SHARE",
+        help=f"采样轨迹的比例 / share of traces that are sampled [{TRACED:g}]",
     )
     parser.add_argument("--seed", type=int, default=1, help="随机种子 / seed [1]")
     parser.add_argument("--state", default="bench", help="状态目录名 / state folder's name [bench]")
