@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
-from typing import Any, Generic, TypeVar
+from functools import cache, cached_property
+from typing import Any, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -102,7 +102,7 @@ class Header(msgspec.Struct, frozen=True, gc=False):
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FactType:
     """A fact version's entry in the registry.
 
@@ -117,6 +117,16 @@ class FactType:
     cls: type[Fact]
     key: str
     correlation: str
+
+    @cached_property
+    def source(self) -> str:
+        """`source` of its facts."""
+        return f"urn:zeren:{self.service}"
+
+    @cached_property
+    def schema(self) -> str:
+        """`dataschema` of its facts."""
+        return f"urn:zeren:schema:{self.name}"
 
     @property
     def title(self) -> str:
@@ -179,8 +189,7 @@ _encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(Header)
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """One fact with its bytes.
 
     Attributes:
@@ -205,12 +214,12 @@ def encode(
     envelope = Envelope(
         specversion="1.0",
         id=fact_id(stream, version),
-        source=f"urn:zeren:{service}",
+        source=entry.source,
         type=entry.name,
         subject=stream,
         time=now,
         datacontenttype="application/json",
-        dataschema=f"urn:zeren:schema:{entry.name}",
+        dataschema=entry.schema,
         streamversion=version,
         partitionkey=key,
         occurredat=given.occurredat,

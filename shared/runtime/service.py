@@ -17,10 +17,8 @@ from sqlalchemy import Connection, Engine
 
 from shared.access.bearer import Authenticate, authenticator
 from shared.access.rate import Rate
-from shared.businessday.adopt import OPENED, adopt, adopted_effects
-from shared.contracts.fact import Encoded
+from shared.businessday.adopt import OPENED, adopt
 from shared.eventstore.businessdate import business_day_reads
-from shared.eventstore.changes import Effect
 from shared.eventstore.desk import Effects
 from shared.eventstore.execute import Executor
 from shared.eventstore.projection import Projection, Source
@@ -28,19 +26,18 @@ from shared.eventstore.projector import OwnFacts, Projector
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.intake.evidence import SealedIntake
 from shared.intake.handling import Handlers
-from shared.intake.receipt import receipt_effects
 from shared.intake.work import ParkingDue
 from shared.intake.worker import IntakeWorker, ParkingLot
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Decide
 from shared.messaging.foreign import ForeignFacts, Policies, Reaction
-from shared.messaging.parked_facts import discarded_effects
 from shared.messaging.receipts import ReceiptSender
 from shared.messaging.relay import Relay
 from shared.messaging.topics import facts_topic, intake_topic
 from shared.messaging.wakeup import WakeUp
 from shared.runtime.database_look import DatabaseLook
 from shared.runtime.drain import Drain, Readers
+from shared.runtime.effects import beside_kernel
 from shared.runtime.health import Servers, kept_up
 from shared.runtime.kernel_api import kernel_router
 from shared.runtime.migrate import migrate
@@ -144,10 +141,7 @@ def build(
     migrate(engine, parts.migrations)
     store = SqlStore(engine)
 
-    def effects(fact: Encoded) -> list[Effect]:
-        kernel = (receipt_effects, adopted_effects, discarded_effects)
-        return [*(effect for each in kernel for effect in each(fact)), *parts.effects(fact)]
-
+    effects = beside_kernel(parts.effects)
     kafka = KafkaAccess(settings.kafka_bootstrap, settings.kafka_user, settings.kafka_password)
     wakeup = WakeUp(engine, outages)
     rate = Rate(settings.rate_per_second, settings.rate_burst)

@@ -18,16 +18,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.payment.policies import POLICIES, effects
 from services.payment.submissions import handlers
 from shared.access.actor import Actor
-from shared.businessday.adopt import adopted_effects
 from shared.contracts.fact import Envelope, Fact, decode, encode, registered
 from shared.eventstore.businessdate import business_day_reads
 from shared.eventstore.changes import KnowKey
 from shared.eventstore.execute import Executor
 from shared.eventstore.store import Unavailable
 from shared.intake.evidence import SealedIntake
-from shared.intake.receipt import PARKING, receipt_effects
+from shared.intake.receipt import PARKING
 from shared.intake.worker import IntakeWorker, ParkedRow
 from shared.messaging.foreign import learn
+from shared.runtime.effects import beside_kernel
 from tests.book import BOOK
 from tests.deciding import decide
 from tests.domain.kernel.crashing import CrashingStore
@@ -104,7 +104,7 @@ class PaymentUnderFire:
         self.world.executor = Executor(
             "payment",
             self.store,
-            lambda fact: [*receipt_effects(fact), *adopted_effects(fact), *effects(fact)],
+            beside_kernel(effects),
             always=business_day_reads(),
             clock=lambda: NOW,
         )
