@@ -96,7 +96,8 @@ def fetch_jars(jars: tuple[Jar, ...], progress: DownloadProgress) -> tuple[Path,
     folder.mkdir(parents=True, exist_ok=True)
     if differing_jars(jars):
         with _one_downloader(folder):
-            _download_missing(jars, folder, progress)
+            left = differing_jars(jars)  # whoever had the lock before may have fetched them
+            _download(left, folder, progress)
     return tuple(folder / jar.file_name for jar in jars)
 
 
@@ -110,16 +111,17 @@ def _one_downloader(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _download_missing(jars: tuple[Jar, ...], folder: Path, progress: DownloadProgress) -> None:
-    missing = differing_jars(jars)
+def _download(missing: tuple[Jar, ...], folder: Path, progress: DownloadProgress) -> None:
+    if not missing:
+        return
     incoming = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
     try:
-        _download(missing, incoming, folder, progress)
+        _fetch_all(missing, incoming, folder, progress)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
 
 
-def _download(missing: tuple[Jar, ...], incoming: Path, folder: Path, progress: DownloadProgress) -> None:
+def _fetch_all(missing: tuple[Jar, ...], incoming: Path, folder: Path, progress: DownloadProgress) -> None:
     mirror = os.environ.get("ZEREN_MAVEN")
     context = MavenContext(
         resolver=PythonResolver(),
