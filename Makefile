@@ -7,10 +7,15 @@ BIN := .venv/bin
 PINNED := requirements/runtime.txt requirements/dev.txt
 # Named after what the pinned files say: they are installed again when they changed, and only then.
 INSTALLED := .venv/.installed-$(shell cat $(PINNED) | cksum | tr ' ' '-')
-# In-process tests first, then those on real servers, then the whole story.
-TESTS := $(wildcard $(addprefix tests/,architecture contracts domain policies projections bench component stories))
+# The longest first, so that two workers end together: whole stories, real servers, then what needs none.
+TESTS := $(wildcard $(addprefix tests/,stories component architecture contracts domain policies projections bench))
+# Two workers share the suite as tests/sharing.py says; ARGS="-n 0" runs it in one process.
+WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
 # They need Node too; where it is missing, tests/conftest.py says what was not checked.
 NODE_TESTS := tests/contracts/test_node.py tests/stories/test_node_institution.py
+
+# Every command starts a dozen interpreters: compiling anew each time would be a quarter of their start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -32,7 +37,7 @@ status: $(INSTALLED) ## 查看本地服务 / what runs, and whether it is health
 	@$(BIN)/python -m zeren status $(ARGS)
 
 test: $(INSTALLED) ## 全部测试（真实 Kafka 与 PostgreSQL）/ every test, on real Kafka and PostgreSQL
-	@$(BIN)/python -m pytest -p no:cacheprovider $(TESTS) $(ARGS)
+	@$(BIN)/python -m pytest -p no:cacheprovider $(WORKERS) $(TESTS) $(ARGS)
 
 bench: $(INSTALLED) ## 吞吐与时延的测量；报告在 .local/bench.json / throughput measured, with checks
 	@$(BIN)/python -m bench $(ARGS)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from threading import Event, Lock, Thread
-from typing import NamedTuple
 from uuid import uuid4
 
 import requests
@@ -25,13 +24,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.semconv.schemas import Schemas
 
+from shared.telemetry.collector import ENDPOINTS, Collector
 from shared.telemetry.tracing import OFF, Tracing
 from shared.telemetry.wire import Span, encode_request, encode_resource, encode_scope
 
 log = logging.getLogger(__name__)
 
 NAMESPACE = "zeren"
-ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 MAX_QUEUE, MAX_BATCH, DELAY_MS = 16_384, 512, 1_000
 """Where the environment doesn't say: a batch of submissions ends all its spans at once, which the specification's
 queue of 2,048 would not take."""
@@ -123,13 +122,6 @@ class SpanQueue:
             "追踪片段未能送出，已丢弃；业务不受影响 / spans could not be exported and were dropped; the work goes on",
             extra={"dropped": lately, "dropped_in_all": self.dropped, "why": why},
         )
-
-
-class Collector(NamedTuple):
-    """An OTLP/HTTP endpoint for spans, with the headers that it asks for."""
-
-    endpoint: str
-    headers: Mapping[str, str]
 
 
 class OtlpExporter(OTLPSpanExporter):

@@ -126,7 +126,7 @@ def told(whole: Document) -> str:
     return "" if isinstance(outcome, Checked) else f"{outcome[0].code} {outcome[0].field}"
 
 
-@pytest.mark.parametrize(("name", "make", "bound", "refusal"), BOUNDS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("name", "make", "bound", "refusal"), BOUNDS, ids=[row[0] for row in BOUNDS])
 def test_a_document_at_its_bound_is_taken_and_one_past_it_refused(
     name: str, make: Callable[[int], Document], bound: int, refusal: str
 ) -> None:

@@ -19,7 +19,11 @@ TRAINEES, SEED = 60, 7
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A story starts whole stacks: the limit of other tests is too short for it."""
+    """A story starts whole stacks: the limit of other tests is too short for it.
+
+    The stories share one demo, and some go on with it: `untouched` ones need it as it ended, and come first.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("untouched") is None)
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.timeout(STORY_SECONDS))
@@ -33,7 +37,7 @@ def own_state() -> Iterator[StateFolder]:
     reset(state)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo() -> Iterator[Demo]:
     """The demo, serving. At the end Ctrl-C must stop everything and leave the exit code 0."""
     state = StateFolder.named(f"test-{secrets.token_hex(4)}")

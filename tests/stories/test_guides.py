@@ -93,6 +93,7 @@ def test_the_guide_for_operators(stack: StateFolder, tmp_path: Path) -> None:
             _followed(shell, step)
 
 
+@pytest.mark.untouched
 def test_the_guide_for_auditors(demo: Demo, tmp_path: Path) -> None:
     """From a demo to a claim replayed, its ledger verified, a fact proven and a forgery found."""
     first, *others = steps(DOCS / "auditors.md")
@@ -130,7 +131,13 @@ def _as_zeren(command: str, block: Block) -> str:
     if made is None:
         return command
     told = subprocess.run(
-        (shutil.which("make") or "make", "-n", made["target"], f"ARGS={made['arguments'] or ''}"),
+        (
+            shutil.which("make") or "make",
+            "-n",
+            "--no-print-directory",
+            made["target"],
+            f"ARGS={made['arguments'] or ''}",
+        ),
         cwd=ROOT,
         capture_output=True,
         text=True,

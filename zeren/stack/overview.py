@@ -24,6 +24,8 @@ from zeren.stack.ways_out import NOT_RUNNING, SILENT
 from zeren.stack.whole import ledger_vkey, missing
 from zeren.stack.wrong import NOT_READY, ROOM, Wrong, in_answer, in_metrics
 
+_ORDER = ("postgres", "kafka", ISSUER, *SERVICES)
+
 Scrapes = Mapping[str, Scrape]
 """By service, its metrics."""
 
@@ -77,7 +79,7 @@ def overview(stack: Local, start: str, before: Scrapes | None = None) -> Overvie
         before: the scrapes that rates are counted from.
     """
     state = stack.state
-    processes = Supervisor(state).status()
+    processes = sorted(Supervisor(state).status(), key=_place)
     with ThreadPoolExecutor(len(SERVICES) + 1) as pool:
         answers = list(pool.map(lambda name: _asked(stack, name), (*SERVICES, ISSUER)))
     lacking, folders = missing(state), disks(state.path)
@@ -159,6 +161,12 @@ def _service(answered: Answered, before: Scrape | None) -> dict[str, Any]:
         "detail": answered.ready or {},
         "figures": None if scrape is None else asdict(figures(scrape, before)),
     }
+
+
+def _place(one: ProcessStatus) -> tuple[int, str]:
+    """Servers first, whichever of them was up first; then the services as everywhere; then the rest."""
+    kind = one.name.partition("-")[0]
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER), one.name
 
 
 def _process(one: ProcessStatus) -> dict[str, Any]:

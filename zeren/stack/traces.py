@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from shared.telemetry.export import ENDPOINTS, Collector
+from shared.telemetry.collector import ENDPOINTS, Collector
 from zeren.stack.state import HOST, StateFolder
 
 TOKEN = "audit/traces"  # noqa: S105 - the name of a secret

@@ -12,8 +12,9 @@ from sqlalchemy import Engine, func, select, update
 from services.audit.spans.received import Kept
 from services.audit.spans.store import SWEPT_AT_ONCE, Sweeper, spans_of, write_spans
 from services.audit.spans.tables import spans
+from shared.telemetry.collector import Collector
 from shared.telemetry.conventions import processing
-from shared.telemetry.export import Collector, exporting
+from shared.telemetry.export import exporting
 from shared.telemetry.tracing import now
 from shared.telemetry.wire import Span, encode_span, varint
 from shared.tlog.notes import Signer

@@ -135,7 +135,7 @@ async def _run(race: Race, partition: TopicPartition, held: Held) -> Raced:
             if isinstance(side, PersonsClaim):
                 await people.claim(side)
             else:
-                await asyncio.to_thread(worker.decide, partition, records)
+                await asyncio.to_thread(worker.decide, {partition: records})
     finally:
         await reader.stop()
     return Raced(executor.conflicts, people.answers)

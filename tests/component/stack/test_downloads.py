@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -54,6 +55,21 @@ def test_jars_are_fetched_once_and_in_order(jars, monkeypatch):
     assert fetch_jars(jars, lambda *_: seen.append(_)) == paths
     assert len(seen) == 2
     assert {path.name for path in jar_folder(jars).iterdir()} == {path.name for path in paths}
+
+
+def test_of_two_at_once_one_downloads_and_the_other_waits(jars):
+    """Two checkouts or test processes that share a cache: each jar comes once, and both have it."""
+    seen = []
+    together = threading.Barrier(2)
+
+    def fetch():
+        together.wait(30)
+        return fetch_jars(jars, lambda *each: seen.append(each))
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = [task.result() for task in [pool.submit(fetch) for _ in range(2)]]
+    assert first == second
+    assert [entry[:2] for entry in seen] == [(1, 2), (2, 2)]
 
 
 def test_a_jar_with_other_bytes_is_refused_and_not_kept(jars):

@@ -32,7 +32,7 @@ from tests.book import BOOK
 from tests.deciding import decide
 from tests.domain.kernel.crashing import CrashingStore
 from tests.domain.payment import facts as f
-from tests.domain.payment.conftest import NOW, Client, World
+from tests.domain.payment.conftest import NOW, World
 
 TOPIC = TopicPartition("zeren.payment.intake.v1", 0)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -89,7 +89,6 @@ class PaymentUnderFire:
         self.bodies = bodies or Bodies()
         self.log: list[Any] = []
         self.answered: list[tuple[Command, Any]] = []
-        self._clients: dict[Actor, Client] = {}
         self.restart()
         self.world.moves_to(f.CLAIM_DAY)
         for uscc, kind in SENDERS.items():
@@ -111,7 +110,6 @@ class PaymentUnderFire:
         sealed = SealedIntake(self.bodies, self.bodies)
         due = timedelta(days=PARKING_DAYS)
         self.worker = IntakeWorker(self.world.executor, handlers(BOOK), sealed, lambda day: day + due)
-        self._clients.clear()
 
     @property
     def today(self) -> date:
@@ -202,7 +200,7 @@ class PaymentUnderFire:
 
     def ask(self, command: Command) -> httpx.Response:
         """A command over HTTP, again with its key after each outage."""
-        client = self._clients.setdefault(command.actor, self.world.client(command.actor))
+        client = self.world.client(command.actor)
         while True:
             answer = asyncio.run(client.post(command.path, command.body, key=command.key))
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from shared.telemetry.collector import ENDPOINTS, Collector
 from shared.telemetry.conventions import processing
-from shared.telemetry.export import ENDPOINTS, Collector, SpanQueue, exporting
+from shared.telemetry.export import SpanQueue, exporting
 from shared.telemetry.tracing import OFF, Tracing
 from shared.telemetry.wire import Span
 from tests.domain.telemetry.collector import Receiving, collecting, eventually, values
