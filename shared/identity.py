@@ -53,6 +53,14 @@ def uuid_bytes(text: str) -> bytes:
     return UUID(text).bytes
 
 
+_UUID_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID as facts write it: small letters, with hyphens."""
+    return _UUID_FORM.fullmatch(text) is not None
+
+
 def derive_id(*parts: str) -> str:
     """The id of (owner, kind, reference), in canonical text form.
 

@@ -92,8 +92,9 @@ def _erasure_loop(context: Context) -> Loop:
     async def carry_out() -> None:
         follower = await asyncio.to_thread(follow)
         while True:
+            bell = context.wakeup.bell()
             if not await asyncio.to_thread(follower.follow_some):
-                await context.wakeup.wait()
+                await context.wakeup.wait(bell)
 
     return carry_out
 

@@ -81,8 +81,9 @@ def _bank_loop(context: Context, folder: Path) -> Loop:
     async def write_bank_files() -> None:
         follower = await asyncio.to_thread(_follower, context, folder)
         while True:
+            bell = context.wakeup.bell()
             if not await asyncio.to_thread(follower.follow_some):
-                await context.wakeup.wait()
+                await context.wakeup.wait(bell)
 
     return write_bank_files
 
@@ -91,8 +92,10 @@ def _package_loop(context: Context, book: PolicyBook) -> Loop:
     """Publishes the packages in use once there is a business date; then there is nothing more to do."""
 
     async def publish() -> None:
+        bell = context.wakeup.bell()
         while not await asyncio.to_thread(_published, context, book):
-            await context.wakeup.wait()
+            await context.wakeup.wait(bell)
+            bell = context.wakeup.bell()
         await asyncio.Event().wait()
 
     return publish

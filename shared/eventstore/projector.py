@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.contracts.fact import Envelope, decode, type_of
@@ -118,8 +118,15 @@ class Projector:
         self._round_ended = time.monotonic()
 
     def project_some(self) -> int:
-        """Folds one page into each projection. Returns over how much they moved in all; 0: all are up to date."""
-        moved = sum(self._advance(projection) for projection in self._projections)
+        """Folds one page into each projection that is behind.
+
+        One look tells which are: mostly none is. Returns how much was to be folded; 0: all are up to date.
+        """
+        with self._engine.begin() as connection:
+            end, at = self._source.end(connection), self._cursors(connection)
+        moved = sum(
+            self._advance(each, at[each.name], end) for each in self._projections if at[each.name] < end
+        )
         self._round_ended = time.monotonic()
         return moved
 
@@ -142,19 +149,20 @@ class Projector:
         return found
 
     def _cursors(self, connection: Connection) -> dict[str, int]:
-        return {each.name: cursor(connection, self._source.key(each.name)) for each in self._projections}
+        keys = [self._source.key(each.name) for each in self._projections]
+        at = cursors(connection, keys)
+        return {each.name: at.get(key, 0) for each, key in zip(self._projections, keys, strict=True)}
 
-    def _advance(self, projection: Projection) -> int:
+    def _advance(self, projection: Projection, after: int, end: int) -> int:
         key = self._source.key(projection.name)
+        until = min(after + PAGE, end)
         began = time.monotonic()
         with (
             Around(self._tracing, folding(projection.name)) as span,
             self._engine.begin() as connection,
         ):
-            after = cursor(connection, key)
-            until = min(after + PAGE, self._source.end(connection))
-            if until <= after or not _move(connection, key, after, until):
-                return 0
+            if not _move(connection, key, after, until):
+                return until - after  # another was first: the next look tells how far
             page = self._source.page(connection, projection, after, until)
             if page:
                 projection.fold(connection, page)
@@ -177,6 +185,15 @@ def _tell(span: Around, page: Sequence[Projected]) -> None:
 def cursor(connection: Connection, key: PositionKey) -> int:
     """How far a projection is; 0 before its first page."""
     return connection.scalar(select(positions.c.position).where(*_at(key))) or 0
+
+
+def cursors(connection: Connection, keys: Sequence[PositionKey]) -> dict[PositionKey, int]:
+    """How far each of these is; one that has no page yet is left out. One statement for all."""
+    key = tuple_(*(positions.c[name] for name in PositionKey._fields))
+    query = select(*(positions.c[name] for name in PositionKey._fields), positions.c.position).where(
+        key.in_(keys)
+    )
+    return {PositionKey(*row[:-1]): row.position for row in connection.execute(query)}
 
 
 def lock_cursor(connection: Connection, key: PositionKey) -> int:

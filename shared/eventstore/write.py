@@ -27,6 +27,7 @@ from shared.eventstore.changes import (
     UnparkFact,
     Wake,
 )
+from shared.eventstore.tables import EVENTS
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
@@ -112,9 +113,11 @@ def _end_keys(cursor: Cursor, rows: Sequence[EndKey]) -> None:
 
 
 def _send_receipts(cursor: Cursor, rows: Sequence[SendReceipt]) -> None:
-    query = """INSERT INTO receipt_outbox (institution, receipt_id, version)
-               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bigint[])"""
-    cursor.execute(query, _columns(rows))
+    # A stored receipt that is sent again comes without a fact: the notice is given here.
+    query = """WITH due AS (INSERT INTO receipt_outbox (institution, receipt_id, version)
+                            SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bigint[]) RETURNING seq)
+               SELECT pg_notify(%s, '') FROM due LIMIT 1"""
+    cursor.execute(query, (*_columns(rows), EVENTS))
 
 
 def _unpark(cursor: Cursor, rows: Sequence[Unpark]) -> None:

@@ -312,12 +312,13 @@ class ParkingLot:
     async def run(self) -> None:
         """Wakes for ever. Raises: Unavailable: whoever keeps it up begins again."""
         while True:
+            bell = self._wakeup.bell()
             try:
                 if not await asyncio.to_thread(self.wake_some):
-                    await self._wakeup.wait()
+                    await self._wakeup.wait(bell)
             except WorkFailed as error:
                 log.warning("parked submissions wait", extra={"why": str(error)}, exc_info=error)
-                await self._wakeup.wait()
+                await self._wakeup.wait(self._wakeup.bell())
 
     def wake_some(self) -> int:
         """Wakes one batch. Returns how many there were. Blocks."""

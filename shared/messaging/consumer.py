@@ -35,7 +35,7 @@ WATCH_SECONDS = 1.0
 COMMIT_SECONDS = 0.5
 """Offsets are committed to Kafka no oftener: they are a hint, and each commit is a record in the broker."""
 POSITION_SECONDS = 5.0
-IDLE_MS = 250
+IDLE_MS = 1_000
 """How long the broker and a poll wait for a record; the first one that comes ends both."""
 RETRY_FOR_SECONDS = 60.0
 """How long one batch is tried before it is given back to Kafka; well within the poll interval."""

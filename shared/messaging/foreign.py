@@ -183,7 +183,9 @@ class ForeignFacts:
 
     def _decide(self, batches: Batches) -> Mapping[TopicPartition, Next]:
         taken = self._links.take_all(batches)
-        self._write_all([link for one in taken.values() for link in one.links])
+        links = [link for one in taken.values() for link in one.links]
+        self._write_all(links)
+        self._metrics.add(FOREIGN_FACTS, len(links), self._consumer)
         if repeats := self._links.passed_over(taken.values()):
             self._executor.run([], lambda _none: repeats)
             self._links.settle(repeats)
@@ -224,9 +226,7 @@ class ForeignFacts:
         written = self._executor.run(works, move)
         self._links.settle(moves)
         _tell(batch, written)
-        done = len(written.results)
-        self._metrics.add(FOREIGN_FACTS, done, self._consumer)
-        return done
+        return len(written.results)
 
     def _needed(self, link: Link) -> bool:
         name = link[1].headers.type
@@ -274,9 +274,10 @@ class ForeignFacts:
     async def run_parked(self, engine: Engine, wakeup: WakeUp) -> None:
         """Takes in, for ever, what waits behind nothing any more: its first was settled in mid-way."""
         while True:
+            bell = wakeup.bell()
             for key in await asyncio.to_thread(keys_to_take, engine, self._consumer):
                 await asyncio.to_thread(self.take_parked, engine, key)
-            await wakeup.wait()
+            await wakeup.wait(bell)
 
 
 def _tell(batch: Batch, written: Done[Hop | None]) -> None:

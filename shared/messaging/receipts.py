@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -28,7 +29,7 @@ from shared.eventstore.tables import events, receipt_outbox
 from shared.eventstore.tables import relay as relay_table
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import STRUCTURED, facts_topic, receipts_topic
-from shared.messaging.wakeup import POLL_SECONDS, WakeUp
+from shared.messaging.wakeup import WakeUp
 from shared.telemetry.conventions import BATCH, SENDING_RECEIPT, SENDING_RECEIPTS
 from shared.telemetry.counted import RECEIPTS_SENT
 from shared.telemetry.metrics import Metrics
@@ -45,8 +46,10 @@ PRODUCER_SPOILT = (
     LeaderNotAvailableError,
 )
 """After these a producer's sequence numbers have a gap that the broker refuses for ever: a new one is made."""
-SKIP_ROUNDS = 20
-"""How many rounds an institution whose topic is missing is passed over before it is tried again."""
+SKIP_SECONDS = 20.0
+"""How long an institution whose topic is missing is passed over before it is tried again."""
+ROUND_SECONDS = 1.0
+"""How long a round waits for a topic that does not answer before it looks after the other institutions."""
 
 
 class _Due(NamedTuple):
@@ -103,7 +106,7 @@ class ReceiptSender:
         self._engine = engine
         self._kafka = kafka
         self._wakeup = wakeup
-        self._skipped: dict[str, int] = {}
+        self._skipped: dict[str, float] = {}
         self._under_way: dict[str, asyncio.Task[list[int]]] = {}
 
     async def run(self) -> None:
@@ -121,16 +124,17 @@ class ReceiptSender:
 
     async def _send_page(self, producer: AIOKafkaProducer) -> int:
         """One round: a task for each institution that has receipts due and none under way."""
+        now = time.monotonic()
+        self._skipped = {uscc: until for uscc, until in self._skipped.items() if until > now}
         by_institution: dict[str, list[_Due]] = {}
         for row in await asyncio.to_thread(self._read):
             by_institution.setdefault(row.institution, []).append(row)
         for uscc, rows in by_institution.items():
             self._under_way[uscc] = asyncio.create_task(self._send(producer, uscc, rows))
-        self._skipped = {uscc: left - 1 for uscc, left in self._skipped.items() if left > 1}
         if not self._under_way:
             return 0
         await asyncio.wait(
-            self._under_way.values(), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            self._under_way.values(), timeout=ROUND_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
         finished = [uscc for uscc, task in self._under_way.items() if task.done()]
         done = [seq for uscc in finished for seq in self._under_way.pop(uscc).result()]
@@ -150,7 +154,7 @@ class ReceiptSender:
             raise
         except KafkaError as error:
             log.warning("receipts wait", extra={"institution": uscc, "why": type(error).__name__})
-            self._skipped[uscc] = SKIP_ROUNDS
+            self._skipped[uscc] = time.monotonic() + SKIP_SECONDS
             return []
         return [row.seq for row in rows]
 

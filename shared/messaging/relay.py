@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 PAGE = 4_000
 STALE_SECONDS = 15.0
+TURN_SECONDS = 1.0
+"""How often a second relay asks whether it is its turn."""
 """A round takes milliseconds, and one begins at least every second."""
 TAIL_RECORDS = 200
 """How far back each partition is read at start: more than two overlapping relays can interleave."""
@@ -88,7 +90,7 @@ class Relay:
         with relay_lock(self._engine, self._service) as locked:
             while not await asyncio.to_thread(locked):
                 self._round_ended = time.monotonic()
-                await self._wakeup.wait()
+                await asyncio.sleep(TURN_SECONDS)
             await self._begin()
             async with self._kafka.producing() as producer:
                 while True:

@@ -14,7 +14,8 @@ from shared.eventstore.tables import EVENTS
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import PARTITIONS, facts_topic
 
-LOOK_AGAIN_SECONDS = 0.02
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.1
+"""Between two looks of one wait: each pause is half as long again as the one before."""
 
 _LOOK = text("""
     SELECT (SELECT coalesce(max(notification_id), 0) FROM events),
@@ -73,11 +74,13 @@ class Drain:
     async def wait(self, seconds: float) -> dict[str, Any]:
         """The state once nothing is under way, or after so many seconds."""
         until = asyncio.get_running_loop().time() + seconds
+        pause = FIRST_PAUSE_SECONDS
         while True:
             state = await self.look()
             if state["drained"] or asyncio.get_running_loop().time() >= until:
                 return state
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
     async def look(self) -> dict[str, Any]:
         """The state now.

@@ -334,7 +334,8 @@ def _projector(context: Context, parts: Parts) -> Projector:
 def _projector_loop(projector: Projector, wakeup: WakeUp) -> Loop:
     async def project() -> None:
         while True:
+            bell = wakeup.bell()
             if not await asyncio.to_thread(projector.project_some):
-                await wakeup.wait()
+                await wakeup.wait(bell)
 
     return project

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -80,6 +81,12 @@ def told(town: Town, service: str) -> str:
     return found
 
 
+def ready(at: str) -> dict[str, Any]:
+    """What a process says of its readiness."""
+    found: dict[str, Any] = httpx.get(f"{at}/health/ready", trust_env=False, timeout=60).json()
+    return found
+
+
 def test_everything_promised_is_told_and_moves_under_load(town: Town) -> None:
     """All four services, and a process that has no HTTP but its metrics port."""
     before = {name: scraped(town, name) for name in EVERYWHERE}
@@ -92,11 +99,12 @@ def test_everything_promised_is_told_and_moves_under_load(town: Town) -> None:
                 )
         second.await_deciding()
         at = f"http://127.0.0.1:{second.port}"
+        until(lambda: ready(at)["ready"], "the second worker has its partitions")
         worker = httpx.get(f"{at}/metrics", trust_env=False, timeout=60).text
-        ready = httpx.get(f"{at}/health/ready", trust_env=False, timeout=60)
+        said = ready(at)
         elsewhere = httpx.get(f"{at}/keys/nobody", trust_env=False, timeout=60)
         texts = [told(town, name) for name in EVERYWHERE]
-    assert ready.json() == {"ready": True, "database": True, "kafka": True, "assigned": True, "stopped": {}}
+    assert said == {"ready": True, "database": True, "kafka": True, "assigned": True, "stopped": {}}
     assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "request.unknown_path")
     assert Scrape(worker).total(RECORDS, group="enrolment.intake")
     assert_all_is_told([*texts, worker])
