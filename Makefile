@@ -7,15 +7,22 @@ BIN := .venv/bin
 PINNED := requirements/runtime.txt requirements/dev.txt
 # Named after what the pinned files say: they are installed again when they changed, and only then.
 INSTALLED := .venv/.installed-$(shell cat $(PINNED) | cksum | tr ' ' '-')
-# In-process tests first, then those on real servers, then the whole story.
-TESTS := $(wildcard $(addprefix tests/,architecture contracts domain policies projections component stories))
+# The longest first, so that two workers end together: whole stories, real servers, then what needs none.
+TESTS := $(wildcard $(addprefix tests/,stories component architecture contracts domain policies projections bench))
+# Two workers share the suite as tests/sharing.py says; ARGS="-n 0" runs it in one process.
+WORKERS := -n 2 --dist loadscope --no-loadscope-reorder
+# They need Node too; where it is missing, tests/conftest.py says what was not checked.
+NODE_TESTS := tests/contracts/test_node.py tests/stories/test_node_institution.py
+
+# Every command starts a dozen interpreters: compiling anew each time would be a quarter of their start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status test chaos check docs lock clean
+.PHONY: help demo up down status test bench chaos check check-node docs publish lock clean
 
 help: ## 列出所有目标 / list all targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED) ## 演示：从签名文件到已支付、可核验的补贴 / from signed files to paid, ledgered claims
 	@$(BIN)/python -m zeren demo $(ARGS)
@@ -30,7 +37,10 @@ status: $(INSTALLED) ## 查看本地服务 / what runs, and whether it is health
 	@$(BIN)/python -m zeren status $(ARGS)
 
 test: $(INSTALLED) ## 全部测试（真实 Kafka 与 PostgreSQL）/ every test, on real Kafka and PostgreSQL
-	@$(BIN)/python -m pytest -p no:cacheprovider $(TESTS) $(ARGS)
+	@$(BIN)/python -m pytest -p no:cacheprovider $(WORKERS) $(TESTS) $(ARGS)
+
+bench: $(INSTALLED) ## 吞吐与时延的测量；报告在 .local/bench.json / throughput measured, with checks
+	@$(BIN)/python -m bench $(ARGS)
 
 chaos: $(INSTALLED) ## 演示负载下杀死、暂停各进程，再逐项核对 / kill and stop everything under load, then check every store
 	@$(BIN)/python -m tests.chaos $(ARGS)
@@ -40,11 +50,17 @@ check: $(INSTALLED) ## 静态检查与契约核对，不需要服务器 / lint, 
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m docs.generate --check
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/contracts tests/architecture
 
-docs: $(INSTALLED) ## 重新生成 docs/events.md 与 docs/codes.md / write the generated documents again
-	@$(BIN)/python docs/generate.py
+check-node: $(INSTALLED) ## 用 Node 核对合同与示例机构 / what is checked with Node: contracts, and the sample institution
+	@$(BIN)/python -m pytest -p no:cacheprovider $(NODE_TESTS) $(ARGS)
+
+docs: $(INSTALLED) ## 重新生成合同与目录（contracts/、docs/）/ write contracts and generated documents again
+	@$(BIN)/python -m docs.generate
+
+publish: $(INSTALLED) ## 发布时：此后合同不得违背现在的样子 / at a release: later contracts are held against those of now
+	@$(BIN)/python -m docs.generate --publish
 
 lock: $(INSTALLED) ## 重新编译 requirements/*.txt / compile the pinned requirement files again
 	@for name in runtime dev; do \
@@ -54,7 +70,7 @@ lock: $(INSTALLED) ## 重新编译 requirements/*.txt / compile the pinned requi
 	done
 
 clean: ## 删除 .venv 与各种缓存（数据在 .local/，由 zeren reset 清除）/ remove .venv and caches; zeren reset clears data
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis zeren.egg-info
+	@rm -rf .venv tests/node/node_modules examples/node-institution/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis zeren.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import date
+from functools import lru_cache
 from typing import NewType
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -28,16 +29,36 @@ NAMESPACE = uuid5(NAMESPACE_URL, "urn:zeren")
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID_NUMBER = re.compile(r"(?<!\d)\d{17}[0-9Xx](?![0-9A-Za-z])")
 _PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
-_ID_FORM = re.compile(r"[1-9][0-9]{16}[0-9X]")
+ID_FORM = re.compile(r"[1-9][0-9]{16}[0-9X]")
 """ASCII alone: a number in other digits would be another person to the vault's index."""
 
 
-def fast_uuid5(namespace: UUID, name: str) -> UUID:
-    """UUIDv5 (RFC 9562 §5.5), equal to `uuid.uuid5` at less than half of its cost."""
-    digest = bytearray(hashlib.sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    return UUID(bytes=bytes(digest))
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
+def uuid5_text(namespace: bytes, name: str) -> str:
+    """UUIDv5 (RFC 9562 §5.5) in canonical text form, equal to `str(uuid.uuid5(…))` at a fifth of its cost.
+
+    Args:
+        namespace: its 16 bytes.
+        name: what is named in it.
+    """
+    h = hashlib.sha1(namespace + name.encode(), usedforsecurity=False).hexdigest()
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
+
+
+@lru_cache(maxsize=65_536)
+def uuid_bytes(text: str) -> bytes:
+    """The 16 bytes of a UUID. Raises: ValueError."""
+    return UUID(text).bytes
+
+
+_UUID_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID as facts write it: small letters, with hyphens."""
+    return _UUID_FORM.fullmatch(text) is not None
 
 
 def derive_id(*parts: str) -> str:
@@ -46,7 +67,7 @@ def derive_id(*parts: str) -> str:
     The name hashed under `NAMESPACE` is the parts joined by "/". References and USCCs hold no "/", so two
     different lists of parts never meet.
     """
-    return str(fast_uuid5(NAMESPACE, "/".join(parts)))
+    return uuid5_text(NAMESPACE.bytes, "/".join(parts))
 
 
 def class_id(uscc: str, class_ref: str) -> ClassId:
@@ -127,7 +148,7 @@ def is_national_id(number: str) -> bool:
 
 def birth_date(number: str) -> date | None:
     """The birth date inside an 18-character ID number, or None where there is none."""
-    if _ID_FORM.fullmatch(number) is None:
+    if ID_FORM.fullmatch(number) is None:
         return None
     try:
         return date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
@@ -144,7 +165,7 @@ def age_on(born: date, day: date) -> int:
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
 
-_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 
 
 def is_uscc(code: str) -> bool:
@@ -152,7 +173,7 @@ def is_uscc(code: str) -> bool:
 
     The first character may be A, N or Y (collectives): nothing but the alphabet and the check is judged.
     """
-    if len(code) != 18 or any(character not in _USCC_ALPHABET for character in code):
+    if len(code) != 18 or any(character not in USCC_ALPHABET for character in code):
         return False
-    total = sum(_USCC_ALPHABET.index(c) * pow(3, i, 31) for i, c in enumerate(code[:17]))
-    return _USCC_ALPHABET[(31 - total % 31) % 31] == code[17]
+    total = sum(USCC_ALPHABET.index(c) * pow(3, i, 31) for i, c in enumerate(code[:17]))
+    return USCC_ALPHABET[(31 - total % 31) % 31] == code[17]

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 
 from services.audit.api import directory, router
 from services.audit.api.names import ERASED, Directory
+from services.audit.api.spans import SpanStore
 from services.audit.consumers import LEDGERED, PROJECTIONS, SOURCES
 from services.audit.ledger import reading
 from services.audit.ledger.append import open_ledger
@@ -17,15 +18,18 @@ from services.audit.ledger.key import create_ledger_key, read_ledger_key
 from services.audit.ledger.published import compare_with_published
 from services.audit.ledger.publisher import CheckpointPublisher
 from services.audit.ledger.recover import recover_ledger
+from services.audit.ledger.standing import ledger_gauges
 from services.audit.ledger.worker import CONSUMER, LedgerWorker
 from services.audit.policies import effects
 from services.audit.projections.projector import LedgerFacts
 from services.audit.settings import Settings
+from services.audit.spans.store import Sweeper
 from shared.contracts.audit import SERVICE
 from shared.messaging.consumer import Decide
 from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
 from shared.runtime.service import Context, Loop, Parts
+from shared.telemetry.seen import LEDGER_AGE
 from shared.tlog.notes import Signer
 from shared.vault.directory import Directory as Handlers
 from shared.vault.evidence import Evidence
@@ -42,7 +46,10 @@ def parts(settings: Settings) -> Parts:
     def consumers(context: Context) -> Sequence[tuple[str, Sequence[str], Decide]]:
         size = open_ledger(context.engine, signer)
         log.info("ledger opened", extra={"log": signer.vkey.name, "vkey": str(signer.vkey), "size": size})
-        return [(CONSUMER, LEDGERED, LedgerWorker(context.engine, signer, context.store.positions))]
+        worker = LedgerWorker(
+            context.engine, signer, context.store.positions, tracing=context.tracing, metrics=context.metrics
+        )
+        return [(CONSUMER, LEDGERED, worker)]
 
     def routers(context: Context) -> Sequence[APIRouter]:
         handlers = Handlers(context.vault)
@@ -56,9 +63,17 @@ def parts(settings: Settings) -> Parts:
                 directory=names,
                 open_evidence=lambda service, digest: Evidence(context.vault, service).open(digest),
                 vkey=str(signer.vkey),
+                spans=SpanStore(settings.trace_token, settings.trace_days),
             ),
             directory.router(context.authenticate, handlers.find),
         ]
+
+    def loops(context: Context) -> Mapping[str, Loop]:
+        publisher = CheckpointPublisher(context.engine, context.kafka, context.wakeup)
+        return {
+            "checkpoints": publisher.run,
+            "span sweeper": Sweeper(context.engine, settings.trace_days).run,
+        }
 
     async def compare(context: Context) -> None:
         await compare_with_published(context.engine, context.kafka, signer.vkey)
@@ -75,12 +90,14 @@ def parts(settings: Settings) -> Parts:
         projections=PROJECTIONS,
         projected_from=lambda _service, _store: LedgerFacts(reading),
         routers=routers,
-        loops=_loops,
+        loops=loops,
         consumers=consumers,
         unsent=_unpublished,
         compare=compare,
         recover=recover,
         migrations=Path(__file__).parent / "migrations",
+        gauges=ledger_gauges,
+        at_least_lag_of={LEDGER_AGE: CONSUMER},
     )
 
 
@@ -93,11 +110,6 @@ def _signer(settings: Settings) -> Signer:
 def _unpublished(context: Context) -> int:
     with context.engine.connect() as connection:
         return reading.unpublished(connection)
-
-
-def _loops(context: Context) -> Mapping[str, Loop]:
-    publisher = CheckpointPublisher(context.engine, context.kafka, context.wakeup)
-    return {"checkpoints": publisher.run}
 
 
 def _names(context: Context, handlers: Handlers) -> Directory:

@@ -13,7 +13,7 @@ from fastapi import APIRouter
 
 from services.enrolment.api import erasures, persons, router
 from services.enrolment.api.models import NewAccount
-from services.enrolment.consumers import PROJECTIONS, SOURCES
+from services.enrolment.consumers import ERASURE_FOLLOWER, FOLLOWERS, PROJECTIONS, SOURCES
 from services.enrolment.domain.erasure import RecordErased
 from services.enrolment.policies import Carried, effects
 from services.enrolment.settings import Settings
@@ -33,8 +33,6 @@ from shared.vault.errors import VaultError
 from shared.vault.persons import PersonVault
 
 log = logging.getLogger(__name__)
-
-ERASURE_FOLLOWER = f"{SERVICE}.erasure"
 
 
 def parts(settings: Settings) -> Parts:
@@ -58,7 +56,7 @@ def parts(settings: Settings) -> Parts:
         projections=PROJECTIONS,
         routers=routers,
         loops=lambda context: {"erasure": _erasure_loop(context)},
-        followers=(ERASURE_FOLLOWER,),
+        followers=tuple(FOLLOWERS),
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -88,13 +86,15 @@ def _erasure_loop(context: Context) -> Loop:
         def act(facts: Sequence[Envelope[Any]]) -> None:
             _carry_out(context, facts)
 
-        return Follower(ERASURE_FOLLOWER, context.store, context.engine, (ErasureConfirmed,), act)
+        reads = FOLLOWERS[ERASURE_FOLLOWER]
+        return Follower(ERASURE_FOLLOWER, context.store, context.engine, reads, act)
 
     async def carry_out() -> None:
         follower = await asyncio.to_thread(follow)
         while True:
+            bell = context.wakeup.bell()
             if not await asyncio.to_thread(follower.follow_some):
-                await context.wakeup.wait()
+                await context.wakeup.wait(bell)
 
     return carry_out
 

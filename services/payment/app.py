@@ -11,13 +11,13 @@ from fastapi import APIRouter
 from services.payment.api import router
 from services.payment.api.models import NewAccount
 from services.payment.bank import BankFiles
-from services.payment.consumers import PROJECTIONS, SOURCES
+from services.payment.consumers import BANK_FOLLOWER, FOLLOWERS, PROJECTIONS, SOURCES
 from services.payment.domain.erasure import PersonErased
 from services.payment.domain.published_policy import published_policy_id
 from services.payment.policies import REACTIONS, PublishPackages, effects
 from services.payment.settings import Settings
 from services.payment.submissions import handlers
-from shared.contracts.payment import SERVICE, PaymentBatchCreated, PaymentBatchReconciled
+from shared.contracts.payment import SERVICE
 from shared.eventstore.changes import Reads
 from shared.eventstore.follower import Follower
 from shared.policy.book import PolicyBook
@@ -26,8 +26,6 @@ from shared.runtime.process import main_of, parking_due_by
 from shared.runtime.service import Context, Loop, Parts
 from shared.vault.accounts import Accounts, OwnerKind
 from shared.vault.errors import PersonUnreadable
-
-BANK_FOLLOWER = f"{SERVICE}.bank"
 
 
 def parts(settings: Settings) -> Parts:
@@ -49,7 +47,7 @@ def parts(settings: Settings) -> Parts:
         projections=PROJECTIONS,
         routers=routers,
         loops=loops,
-        followers=(BANK_FOLLOWER,),
+        followers=tuple(FOLLOWERS),
         migrations=Path(__file__).parent / "migrations",
     )
 
@@ -76,16 +74,16 @@ def _router(context: Context, book: PolicyBook) -> APIRouter:
 
 def _follower(context: Context, folder: Path) -> Follower:
     files = BankFiles(folder, context.store, Accounts(context.vault).read)
-    reads = (PaymentBatchCreated, PaymentBatchReconciled)
-    return Follower(BANK_FOLLOWER, context.store, context.engine, reads, files.apply)
+    return Follower(BANK_FOLLOWER, context.store, context.engine, FOLLOWERS[BANK_FOLLOWER], files.apply)
 
 
 def _bank_loop(context: Context, folder: Path) -> Loop:
     async def write_bank_files() -> None:
         follower = await asyncio.to_thread(_follower, context, folder)
         while True:
+            bell = context.wakeup.bell()
             if not await asyncio.to_thread(follower.follow_some):
-                await context.wakeup.wait()
+                await context.wakeup.wait(bell)
 
     return write_bank_files
 
@@ -94,8 +92,10 @@ def _package_loop(context: Context, book: PolicyBook) -> Loop:
     """Publishes the packages in use once there is a business date; then there is nothing more to do."""
 
     async def publish() -> None:
+        bell = context.wakeup.bell()
         while not await asyncio.to_thread(_published, context, book):
-            await context.wakeup.wait()
+            await context.wakeup.wait(bell)
+            bell = context.wakeup.bell()
         await asyncio.Event().wait()
 
     return publish

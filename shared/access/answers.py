@@ -40,9 +40,12 @@ _STATUS = {
     "parked.second_person_needed": 409,
     "parked.waits_behind": 409,
     "person.erased": 409,
+    "spans.unreadable": 400,
+    "spans.too_large": 413,
+    "spans.encoding_unknown": 415,
     "request.too_many": 429,
 }
-"""What is not authenticated, not entitled, not there, or in conflict with what stands."""
+"""What is not authenticated, not entitled, not there, in conflict with what stands, or no OTLP request."""
 
 
 def status_of(code: str) -> int:

@@ -30,9 +30,11 @@ from shared.eventstore.changes import Reads
 from shared.eventstore.desk import Draft
 from shared.eventstore.execute import Executor
 from shared.policy.book import PolicyBook
-from shared.telemetry.traceparent import child_of
+from shared.telemetry.traceparent import HEADER, child_of
 
 T = TypeVar("T")
+CONTEXT = "zeren.traceparent"
+"""Where a request's scope holds the context of its span, if it has one."""
 Dependency = Callable[..., Any]
 """A FastAPI dependency."""
 
@@ -85,6 +87,12 @@ class Asked:
     now: datetime
 
 
+def context_of(request: Request) -> str:
+    """The trace context of a request: its span's, else one in the trace that it came with."""
+    context: str = request.scope.get(CONTEXT, "")
+    return context or child_of(request.headers.get(HEADER, ""))
+
+
 def asked_by(authenticate: Dependency) -> Dependency:
     """A dependency that answers `Asked`. Raises: IdempotencyKeyMissing."""
 
@@ -92,11 +100,11 @@ def asked_by(authenticate: Dependency) -> Dependency:
         request: Request,
         actor: Annotated[Actor, Depends(authenticate)],
         idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
-        traceparent: Annotated[str, Header(max_length=100)] = "",
+        traceparent: Annotated[str, Header(max_length=100)] = "",  # noqa: ARG001 - told in the contract, read below
     ) -> Asked:
         if not idempotency_key:
             raise IdempotencyKeyMissing("Idempotency-Key")
-        return Asked(actor, idempotency_key, await request.body(), child_of(traceparent), datetime.now(UTC))
+        return Asked(actor, idempotency_key, await request.body(), context_of(request), datetime.now(UTC))
 
     return asked
 

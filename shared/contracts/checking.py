@@ -202,14 +202,15 @@ def _check_references(data: Submission) -> list[Reason]:
     return reasons
 
 
-_NAMED = ("_ref", "_no", "norm", "occupation_id", "training_kind")
+OWN_NAMES = ("_ref", "_no", "norm", "occupation_id", "training_kind")
+"""How fields end whose text its sender chose; every text in a list is such a one too."""
 
 
 def _own_names(data: msgspec.Struct) -> list[tuple[str, int, str]]:
     found: list[tuple[str, int, str]] = []
     for name in data.__struct_fields__:
         value = getattr(data, name)
-        if isinstance(value, str) and name.endswith(_NAMED):
+        if isinstance(value, str) and name.endswith(OWN_NAMES):
             found.append((name, 0, value))
         elif isinstance(value, list):
             for number, row in enumerate(value, 1):

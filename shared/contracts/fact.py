@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
-from typing import Any, Generic, TypeVar
-from uuid import UUID
+from functools import cache, cached_property
+from typing import Any, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from shared.identity import fast_uuid5
+from shared.identity import uuid5_text, uuid_bytes
 
 D = TypeVar("D")
 SERVICES = ("enrolment", "certification", "payment", "audit")
@@ -100,9 +99,10 @@ class Header(msgspec.Struct, frozen=True, gc=False):
     streamversion: int
     partitionkey: str
     causationid: str
+    traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FactType:
     """A fact version's entry in the registry.
 
@@ -117,6 +117,16 @@ class FactType:
     cls: type[Fact]
     key: str
     correlation: str
+
+    @cached_property
+    def source(self) -> str:
+        """`source` of its facts."""
+        return f"urn:zeren:{self.service}"
+
+    @cached_property
+    def schema(self) -> str:
+        """`dataschema` of its facts."""
+        return f"urn:zeren:schema:{self.name}"
 
     @property
     def title(self) -> str:
@@ -179,8 +189,7 @@ _encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(Header)
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """One fact with its bytes.
 
     Attributes:
@@ -205,12 +214,12 @@ def encode(
     envelope = Envelope(
         specversion="1.0",
         id=fact_id(stream, version),
-        source=f"urn:zeren:{service}",
+        source=entry.source,
         type=entry.name,
         subject=stream,
         time=now,
         datacontenttype="application/json",
-        dataschema=f"urn:zeren:schema:{entry.name}",
+        dataschema=entry.schema,
         streamversion=version,
         partitionkey=key,
         occurredat=given.occurredat,
@@ -233,7 +242,7 @@ def encode(
 
 def fact_id(stream: str, version: int) -> str:
     """UUIDv5 of stream and version."""
-    return str(fast_uuid5(UUID(stream), str(version)))
+    return uuid5_text(uuid_bytes(stream), str(version))
 
 
 @cache
@@ -249,6 +258,22 @@ def decode(state: bytes, name: str | None = None) -> Envelope[Any]:
         msgspec.ValidationError, msgspec.DecodeError: the bytes aren't such a fact.
     """
     return _decoder(fact_type(name or header(state).type).cls).decode(state)
+
+
+class _Recorded(msgspec.Struct, frozen=True, gc=False):
+    time: datetime
+
+
+_recorded_decoder = msgspec.json.Decoder(_Recorded)
+
+
+def recorded_at(state: bytes) -> datetime | None:
+    """When a fact was recorded; None where the bytes are no such fact."""
+    try:
+        at = _recorded_decoder.decode(state).time
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return at if at.tzinfo is not None else None
 
 
 def header(state: bytes) -> Header:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -212,8 +213,7 @@ class Move(NamedTuple):
     new: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Reads:
+class Reads(NamedTuple):
     """What a decision rests on.
 
     Attributes:
@@ -239,26 +239,26 @@ class Reads:
     blocked: frozenset[str] = frozenset()
 
     def __or__(self, other: Reads) -> Reads:
-        return Reads(*(mine | others for mine, others in zip(self.parts(), other.parts(), strict=True)))
+        return Reads._make(map(operator.or_, self, other))
 
     def __sub__(self, other: Reads) -> Reads:
-        return Reads(*(mine - others for mine, others in zip(self.parts(), other.parts(), strict=True)))
+        return Reads._make(map(operator.sub, self, other))
 
     def __bool__(self) -> bool:
-        return any(self.parts())
+        return any(self)
 
-    def parts(self) -> tuple[frozenset[Any], ...]:
-        """All of its sets, in the order of its attributes."""
-        return (
-            self.streams, self.reservations, self.scopes, self.foreign, self.keys, self.answers, self.parked,
-            self.awaiting, self.blocked,
-        )  # fmt: skip
+    def within(self, other: Reads) -> bool:
+        """Whether all of it is in `other`."""
+        return all(map(operator.le, self, other))
 
     @staticmethod
     def union(many: Iterable[Reads]) -> Reads:
         """All of them together."""
-        columns = zip(*(part.parts() for part in many), strict=True)
-        return Reads(*(frozenset().union(*column) for column in columns))
+        kinds: tuple[set[Any], ...] = tuple(set() for _ in Reads._fields)
+        for each in many:
+            for kind, wanted in zip(kinds, each, strict=True):
+                kind.update(wanted)
+        return Reads._make(map(frozenset, kinds))
 
 
 class Stored(NamedTuple):

@@ -54,7 +54,7 @@ def as_far_as_known(wanted: Reads, more: Callable[[], Reads]) -> Reads:
 
 
 class Desk:
-    """One batch's view. Owned by the executor; decisions see only drafts of it."""
+    """One batch's view. Owned by the executor, which adds up its facts' bytes in `size`; decisions see only drafts."""
 
     def __init__(self, service: str, effects: Effects, now: datetime) -> None:
         self.service = service
@@ -75,6 +75,7 @@ class Desk:
         self.blocked: dict[str, dict[str, int]] = {}
         self.more_blocked: Counter[tuple[str, str]] = Counter()
         self.facts: list[Encoded] = []
+        self.size = 0
         self.effects: list[Effect] = []
 
     def load(self, reads: Reads, found: Found) -> None:

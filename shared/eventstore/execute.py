@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
@@ -15,6 +16,16 @@ from shared.eventstore.changes import Changes, Committed, Move, Reads
 from shared.eventstore.desk import Desk, Draft, Effects, NotRead
 from shared.eventstore.recorder import MAX_BYTES, MAX_FACTS
 from shared.eventstore.store import Conflict, Store, StoreError, Unavailable
+from shared.telemetry.counted import (
+    BATCH_SECONDS,
+    BATCH_UNITS,
+    CONFLICTS,
+    FACTS,
+    TRANSACTION_BYTES,
+    TRANSACTION_FACTS,
+    TRANSACTION_SECONDS,
+)
+from shared.telemetry.metrics import Metrics
 from shared.telemetry.traceparent import trace_id
 
 R_co = TypeVar("R_co", covariant=True)
@@ -24,6 +35,9 @@ log = logging.getLogger(__name__)
 
 MAX_CONFLICTS = 50
 """Re-decisions of one batch in a row before it is given back: rivals that never let it through, or a fault."""
+
+DECIDE = "decide"
+"""The kind of its transactions, among those that are timed."""
 
 CACHED_STREAMS = 50_000
 """States of recent streams that are kept; the least recent goes first."""
@@ -54,10 +68,19 @@ class WorkFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """What became of a batch: results of its first units, all that fitted one transaction."""
+    """What became of a batch: results of its first units, all that fitted one transaction.
+
+    Attributes:
+        facts: how many facts each of these units led to.
+        conflicts: how often it was decided again.
+        seconds: how long its transaction took.
+    """
 
     results: list[T]
     head: int
+    facts: list[int] = field(default_factory=list)
+    conflicts: int = 0
+    seconds: float = 0.0
 
 
 class _Cache:
@@ -96,6 +119,7 @@ class Executor:
 
     Attributes:
         conflicts: how often a re-check under the lock failed and the batch was decided again.
+        metrics: where it counts; whoever feeds it counts there as well.
     """
 
     def __init__(
@@ -106,6 +130,7 @@ class Executor:
         *,
         always: Reads | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        metrics: Metrics | None = None,
     ) -> None:
         """An executor of a service on a store.
 
@@ -115,10 +140,13 @@ class Executor:
             effects: what follows from a fact, see `Effects`.
             always: read for every batch: the business date's stream.
             clock: the real clock, for `time` in facts.
+            metrics: the process's; some of its own where none is given.
         """
         self.service = service
         self.store = store
         self.conflicts = 0
+        self.metrics = metrics or Metrics(service)
+        self.metrics.expect(TRANSACTION_SECONDS, DECIDE)
         self._effects = effects
         self._always = always or Reads()
         self._clock = clock
@@ -138,11 +166,16 @@ class Executor:
             Unavailable: the database is away; the same batch may be tried again.
         """
         with self._lock:
-            for _ in range(MAX_CONFLICTS):
+            began = time.monotonic()
+            for again in range(MAX_CONFLICTS):
                 try:
-                    return self._attempt(works, moves)
+                    done = self._attempt(works, moves)
+                    self.metrics.observe(BATCH_SECONDS, time.monotonic() - began)
+                    self.metrics.observe(BATCH_UNITS, len(done.results))
+                    return replace(done, conflicts=again) if again else done
                 except Conflict as conflict:
                     self.conflicts += 1
+                    self.metrics.add(CONFLICTS, 1)
                     log.info("batch decided again", extra={"why": str(conflict)})
                     self._cache.evict(conflict.streams, self._cache.seen)
                 except StoreError:
@@ -155,16 +188,18 @@ class Executor:
         desk = self._prepare()
         self._prefetch(desk, works)
         results: list[T] = []
-        size = 0
+        facts: list[int] = []
         for index, work in enumerate(works):
             draft, result = self._perform(desk, work, index)
-            size += sum(len(fact.state) for fact in draft.facts)
-            full = len(desk.facts) + len(draft.facts) > MAX_FACTS or size > MAX_BYTES
+            more = sum(len(fact.state) for fact in draft.facts)
+            full = len(desk.facts) + len(draft.facts) > MAX_FACTS or desk.size + more > MAX_BYTES
             if full and results:
                 break
             draft.merge()
+            desk.size += more
             results.append(result)
-        return self._write(desk, results, moves(len(results)))
+            facts.append(len(draft.facts))
+        return self._write(desk, results, facts, moves(len(results)))
 
     def _prepare(self) -> Desk:
         if self._cache.seen:
@@ -175,13 +210,14 @@ class Executor:
         return Desk(self.service, self._effects, self._clock())
 
     def _prefetch(self, desk: Desk, works: Sequence[Work[Any]]) -> None:
-        """Asks every unit what it needs until none asks for more: two rounds as a rule."""
+        """Asks every unit what it needs, and again once that is there, until it asks for no more: twice as a rule."""
         self._load(desk, self._always)
-        while True:
+        asked = list(enumerate(works))
+        while asked:
             draft = desk.draft()
-            needed = Reads.union(self._reads(work, draft, index) for index, work in enumerate(works))
-            if not self._load(desk, needed):
-                return
+            answers = [(each, self._reads(each[1], draft, each[0])) for each in asked]
+            asked = [each for each, needed in answers if not needed.within(desk.loaded)]
+            self._load(desk, Reads.union(needed for _, needed in answers))
 
     def _reads(self, work: Work[Any], draft: Draft, index: int) -> Reads:
         try:
@@ -213,9 +249,9 @@ class Executor:
             except Exception as error:
                 raise WorkFailed(index, error) from error
 
-    def _write(self, desk: Desk, results: list[T], moves: list[Move]) -> Done[T]:
+    def _write(self, desk: Desk, results: list[T], facts: list[int], moves: list[Move]) -> Done[T]:
         if not (desk.facts or desk.effects or moves):
-            return Done(results, self._cache.seen)
+            return Done(results, self._cache.seen, facts)
         changes = Changes(
             seen=self._cache.seen,
             reads=desk.loaded,
@@ -228,10 +264,20 @@ class Executor:
             parked=desk.parked,
             blocked=desk.blocked,
         )
+        began = time.monotonic()
         committed = self.store.commit(changes)
+        seconds = time.monotonic() - began
+        self._count(desk, seconds)
         self._cache.keep(desk.states, committed.head)
         _tell(desk, committed)
-        return Done(results, committed.head)
+        return Done(results, committed.head, facts, seconds=seconds)
+
+    def _count(self, desk: Desk, seconds: float) -> None:
+        self.metrics.observe(TRANSACTION_SECONDS, seconds, DECIDE)
+        if desk.facts:
+            self.metrics.add(FACTS, len(desk.facts))
+            self.metrics.observe(TRANSACTION_FACTS, len(desk.facts))
+            self.metrics.observe(TRANSACTION_BYTES, desk.size)
 
 
 def _tell(desk: Desk, committed: Committed) -> None:

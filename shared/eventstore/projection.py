@@ -52,6 +52,9 @@ class Source(Protocol):
     def end(self, connection: Connection) -> int:
         """The cursor of a projection that has folded all that is committed."""
 
+    def next_state(self, connection: Connection, after: int) -> bytes | None:
+        """The bytes of the first fact behind a cursor, whatever they are; None where there is none."""
+
     def page(
         self, connection: Connection, projection: Projection, after: int, until: int
     ) -> Sequence[Projected]:

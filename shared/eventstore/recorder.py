@@ -18,6 +18,7 @@ from psycopg import Cursor, errors, sql
 
 from shared.contracts.fact import Encoded
 from shared.eventstore.tables import EVENTS
+from shared.identity import uuid_bytes
 
 MAX_FACTS = 2_000
 MAX_BYTES = 4_000_000
@@ -61,7 +62,9 @@ class BatchRecorder(PostgresProcessRecorder):
     ) -> None:
         super().__init__(datastore, events_table_name=events_table_name, **kwargs)
         table = sql.Identifier(datastore.schema, events_table_name)
-        self._lock = sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(table)
+        self._lock = sql.SQL("SET LOCAL lock_timeout = {}; LOCK TABLE {} IN EXCLUSIVE MODE").format(
+            LOCK_TIMEOUT, table
+        )
         self._copy = sql.SQL(
             "COPY {} (originator_id, originator_version, topic, state) FROM STDIN (FORMAT BINARY)"
         ).format(table)
@@ -73,19 +76,18 @@ class BatchRecorder(PostgresProcessRecorder):
             """WITH sequence AS (SELECT pg_get_serial_sequence({}, 'notification_id')::regclass AS name)
                SELECT setval(name, greatest(%s, nextval(name))) FROM sequence"""
         ).format(sql.Literal(table.as_string(None)))
-        self._notify = sql.SQL("NOTIFY {}").format(sql.Identifier(self.channel_name))
+        self._head = sql.SQL("SELECT lastval(); NOTIFY {}").format(sql.Identifier(self.channel_name))
 
     def lock(self, cursor: Cursor[Any]) -> None:
         """Takes the events-table lock: the first lock of every writing transaction. No other order exists."""
-        cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(LOCK_TIMEOUT))
-        cursor.execute(self._lock)
+        cursor.execute(self._lock, prepare=False)  # two statements in one round trip
 
     def append(self, cursor: Cursor[Any], facts: Sequence[Encoded]) -> int:
         """Inserts facts under the lock and wakes the relay. Returns the new head.
 
         Raises: IntegrityError when a (stream, version) is taken.
         """
-        rows = ((UUID(f.stream).bytes, f.version, f.type.encode(), f.state) for f in facts)
+        rows = ((uuid_bytes(f.stream), f.version, f.type.encode(), f.state) for f in facts)
         return self._copy_in(cursor, copy_rows(rows))
 
     def put_back(self, cursor: Cursor[Any], facts: Sequence[tuple[int, Encoded]]) -> None:
@@ -108,8 +110,7 @@ class BatchRecorder(PostgresProcessRecorder):
                 copy.write(rows)
         except errors.UniqueViolation as error:
             raise IntegrityError(str(error)) from error
-        cursor.execute(self._notify)
-        cursor.execute("SELECT lastval()")
+        cursor.execute(self._head, prepare=False)
         row = cursor.fetchone()
         assert row is not None
         return int(row["lastval"] if isinstance(row, dict) else row[0])

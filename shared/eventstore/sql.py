@@ -29,14 +29,20 @@ from shared.eventstore.changes import (
 )
 from shared.eventstore.recorder import BatchRecorder, RowDatastore
 from shared.eventstore.store import Conflict, PositionMoved, Unavailable
+from shared.pool import noticing_cut
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 _EVENT = "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events"
+_STREAMS = f"""SELECT found.* FROM unnest(%s::uuid[]) AS wanted(id),
+               LATERAL ({_EVENT} WHERE originator_id = wanted.id ORDER BY originator_version OFFSET 0) AS found"""  # noqa: S608
+"""One probe a stream, whatever the planner thinks of so many: most are new and have no row."""
 
 
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """The driver's words for a connection or a server that is no more, or that ended a transaction that stood still."""
+OVERFLOW = 4
+"""Connections that a pool opens beyond its size while it is busy."""
 PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -49,15 +55,15 @@ PATIENCE = {
 
 def make_engine(url: str, *, pool_size: int = 4) -> Engine:
     """An engine whose transactions can't hold others up for longer than their timeouts."""
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
         pool_size=pool_size,
-        max_overflow=4,
-        pool_pre_ping=True,
+        max_overflow=OVERFLOW,
         hide_parameters=True,
         connect_args={"options": "-c idle_in_transaction_session_timeout=15s -c jit=off", **PATIENCE},
     )
+    return noticing_cut(engine)
 
 
 class SqlStore:
@@ -195,9 +201,8 @@ class SqlStore:
             raise Conflict("parked facts changed", frozenset(), head)
 
     def _write(self, cursor: Cursor, changes: Changes) -> Committed:
-        for move in changes.moves:
-            if not write.move(cursor, move):
-                raise PositionMoved(str(move.key))
+        if not write.move(cursor, changes.moves):
+            raise PositionMoved(", ".join(str(move.key) for move in changes.moves))
         head = self._recorder.append(cursor, changes.facts) if changes.facts else _head(cursor)
         write.effects(cursor, changes.effects)
         return Committed(head - len(changes.facts) + 1, head)
@@ -221,9 +226,8 @@ def _changed(cursor: Cursor, seen: int) -> tuple[int, frozenset[str]]:
 
 def _read_streams(cursor: Cursor, reads: Reads, found: Found) -> None:
     if reads.streams:
-        query = f"{_EVENT} WHERE originator_id = ANY(%s::uuid[]) ORDER BY originator_id, originator_version"
         streams = defaultdict(list)
-        for row in cursor.execute(query, (list(reads.streams),), binary=True):
+        for row in cursor.execute(_STREAMS, (list(reads.streams),), binary=True):
             streams[row[1]].append(Stored(*row))
         found.streams = dict(streams)
 

@@ -27,29 +27,38 @@ from shared.eventstore.changes import (
     UnparkFact,
     Wake,
 )
+from shared.eventstore.tables import EVENTS
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
-_MOVE = """UPDATE positions SET position = %s, digest = %s, kafka_offset = %s
-           WHERE (consumer, source, topic, partition) = (%s, %s, %s, %s) AND position = %s"""
-_SEED = """INSERT INTO positions (position, digest, kafka_offset, consumer, source, topic, partition)
-           VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"""
+_MOVE = """UPDATE positions SET position = t.position, digest = t.digest, kafka_offset = t.kafka_offset
+           FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[], %s::bytea[], %s::bigint[],
+                       %s::bigint[]) AS t(consumer, source, topic, partition, position, digest, kafka_offset, expected)
+           WHERE (positions.consumer, positions.source, positions.topic, positions.partition, positions.position)
+               = (t.consumer, t.source, t.topic, t.partition, t.expected)"""
+_SEED = """INSERT INTO positions (consumer, source, topic, partition, position, digest, kafka_offset)
+           SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[], %s::bytea[], %s::bigint[])
+           ON CONFLICT DO NOTHING"""
 
 
-def move(cursor: Cursor, wanted: Move) -> bool:
-    """Compare-and-set of one position; False where another worker was there first."""
-    values: tuple[Any, ...] = (*wanted.new, *wanted.key)
-    if wanted.expected is None:
-        cursor.execute(_SEED, values)
-    else:
-        cursor.execute(_MOVE, (*values, wanted.expected))
-    return cursor.rowcount == 1
+def move(cursor: Cursor, wanted: Sequence[Move]) -> bool:
+    """Compare-and-set of positions; False where another worker was there first: then roll back."""
+    seeds = [(*each.key, *each.new) for each in wanted if each.expected is None]
+    moves = [(*each.key, *each.new, each.expected) for each in wanted if each.expected is not None]
+    for query, rows in ((_SEED, seeds), (_MOVE, moves)):
+        if rows and cursor.execute(query, _columns(rows)).rowcount != len(rows):
+            return False
+    return True
 
 
 def effects(cursor: Cursor, wanted: Iterable[Effect]) -> None:
-    """Writes effects in order, neighbours of one kind together."""
-    for kind, group in groupby(wanted, type):
-        _WRITERS[kind](cursor, list(group))
+    """Writes effects, table by table, in order within a table; neighbours of one kind in one statement.
+
+    Effects on different tables do not see each other, so a batch needs a few statements, not a few for each unit.
+    """
+    by_table = sorted(wanted, key=lambda effect: _TABLES.get(type(effect), ""))
+    for kind, group in groupby(by_table, type):
+        _WRITERS.get(kind, _never)(cursor, list(group))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -104,9 +113,11 @@ def _end_keys(cursor: Cursor, rows: Sequence[EndKey]) -> None:
 
 
 def _send_receipts(cursor: Cursor, rows: Sequence[SendReceipt]) -> None:
-    query = """INSERT INTO receipt_outbox (institution, receipt_id, version)
-               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bigint[])"""
-    cursor.execute(query, _columns(rows))
+    # A stored receipt that is sent again comes without a fact: the notice is given here.
+    query = """WITH due AS (INSERT INTO receipt_outbox (institution, receipt_id, version)
+                            SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bigint[]) RETURNING seq)
+               SELECT pg_notify(%s, '') FROM due LIMIT 1"""
+    cursor.execute(query, (*_columns(rows), EVENTS))
 
 
 def _unpark(cursor: Cursor, rows: Sequence[Unpark]) -> None:
@@ -172,3 +183,22 @@ _WRITERS: dict[type, Any] = {
     ParkFact: _park_facts,
     UnparkFact: _unpark_facts,
 }
+
+_TABLES: dict[type, str] = {
+    Reserve: "reservations",
+    Release: "reservations",
+    SetDeadline: "deadlines",
+    ClearDeadline: "deadlines",
+    MarkDeadlines: "deadlines",
+    Wake: "parked",
+    Park: "parked",
+    Unpark: "parked",
+    KnowKey: "institution_keys",
+    EndKey: "institution_keys",
+    ParkFact: "parked_facts",
+    UnparkFact: "parked_facts",
+    SendReceipt: "receipt_outbox",
+    KnowFact: "foreign_facts",
+    Answer: "http_commands",
+}
+"""Which table each effect is written to."""

@@ -13,19 +13,28 @@ from shared.contracts.intake import Origin, Reason
 from shared.eventstore.changes import KnowKey
 from shared.identity import receipt_id
 from shared.intake.signature import BadSignature, Detached, parse_jws, verify
-from shared.telemetry.traceparent import HEADER, child_of
+from shared.telemetry.traceparent import HEADER
+from shared.telemetry.tracing import OFF, Tracing
 
 JWS_HEADER = "jws"
+MAX_TRACEPARENT = 64
+"""Bytes of a header that is looked at: a trace context has 55."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Incoming:
-    """One record as it was read. `repr` is bare: the value may hold personal data."""
+    """One record as it was read. `repr` is bare: the value may hold personal data.
+
+    Attributes:
+        traceparent: the context of its decision: what follows from it carries it.
+        parent: the context that it came with, whatever text that is; "" where it has none.
+    """
 
     value: bytes
     jws: bytes | None
     origin: Origin
     traceparent: str
+    parent: str = ""
 
     @property
     def digest(self) -> str:
@@ -58,7 +67,7 @@ class Attributed:
     receipt_id: str
 
 
-def read_record(record: Any) -> Incoming:
+def read_record(record: Any, tracing: Tracing = OFF) -> Incoming:
     """Takes a Kafka record apart; never raises, whatever its headers and body are."""
     headers: dict[str, Any] = {}
     for name, value in record.headers or ():
@@ -74,9 +83,8 @@ def read_record(record: Any) -> Incoming:
         offset=record.offset,
         logged_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
     )
-    return Incoming(
-        value, jws if isinstance(jws, bytes) else None, origin, child_of(_plain(headers.get(HEADER)))
-    )
+    parent = _plain(headers.get(HEADER))
+    return Incoming(value, jws, origin, tracing.child(parent), parent)
 
 
 def _well_formed(jws: bytes | None) -> str:
@@ -91,7 +99,7 @@ def _well_formed(jws: bytes | None) -> str:
 
 def _plain(header: object) -> str:
     """A header as text; what is too long or not ASCII is left out."""
-    if not isinstance(header, bytes) or len(header) > 1_024 or not header.isascii():
+    if not isinstance(header, bytes) or len(header) > MAX_TRACEPARENT or not header.isascii():
         return ""
     return header.decode()
 

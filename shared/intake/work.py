@@ -12,9 +12,10 @@ from shared.contracts.checking import Checked
 from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances
 from shared.contracts.intake import Reason, SubmissionAccepted, SubmissionIdReused, SubmissionQuarantined
 from shared.contracts.submission import SUBMISSIONS
+from shared.eventstore.businessdate import STREAM as BUSINESS_DAY
 from shared.eventstore.businessdate import business_date, business_day_reads
 from shared.eventstore.changes import ClearDeadline, Park, Reads, Release, SendReceipt, SetDeadline, Unpark
-from shared.eventstore.desk import Draft
+from shared.eventstore.desk import Draft, NotRead
 from shared.eventstore.recovered import HALF_DECIDED
 from shared.intake.handling import (
     Accepted,
@@ -31,6 +32,7 @@ from shared.intake.receipt import PARKING, Give, Note, notes, quarantine_id, rec
 from shared.refusal import Refusal
 
 MAX_FACTS_NAMED = 200
+_HALF_DECIDED = frozenset((HALF_DECIDED,))
 
 ParkingDue = Callable[[date], date]
 """The last business date on which a submission parked on a date may still wait; from the policy."""
@@ -87,15 +89,25 @@ class Submit:
     woken: str | None = None
 
     def reads(self, draft: Draft) -> Reads:
-        """Its receipt, whether it is parked, and what its handler looks at."""
+        """Its receipt, whether it is parked, and what its handler looks at, all in one look if it can be."""
         receipt = self.record.receipt_id
-        own = business_day_reads() | Reads(
-            streams=frozenset((receipt,)), parked=frozenset((receipt,)), scopes=frozenset((HALF_DECIDED,))
+        own = Reads(
+            streams=frozenset((BUSINESS_DAY, receipt)), parked=frozenset((receipt,)), scopes=_HALF_DECIDED
         )
         checked = self._checked()
-        if checked is None or draft.state(receipts, receipt).versions:
+        if checked is None or self._is_answered(draft):
             return own | Reads(streams=frozenset((risk_id(receipt),)))
-        return own | self._handler(checked).reads(self._submitted(checked, draft), draft)
+        try:
+            return own | self._handler(checked).reads(self._submitted(checked, draft), draft)
+        except NotRead as missing:
+            return own | missing.reads
+
+    def _is_answered(self, draft: Draft) -> bool:
+        """Whether its receipt stands already, as far as that was read: most are new."""
+        try:
+            return bool(draft.state(receipts, self.record.receipt_id).versions)
+        except NotRead:
+            return False
 
     def perform(self, draft: Draft) -> str:
         """Answers what the receipt will say, or what became of it instead."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -35,6 +36,7 @@ from shared.intake.incoming import (
 from shared.intake.keys import KEY_AWAITED
 from shared.intake.receipt import PARKING
 from shared.intake.signature import parse_jws
+from shared.intake.traced import IntakeSpans, Traced
 from shared.intake.unsettled import (
     KEY_UNKNOWN,
     AfterWaiting,
@@ -42,8 +44,11 @@ from shared.intake.unsettled import (
     AwaitOperator,
 )
 from shared.intake.work import ParkingDue, Quarantine, Submit, woken
-from shared.messaging.consumer import ReadAgain, Record, Stopped
+from shared.messaging.consumer import Batches, Next, ReadAgain, Record, Stopped
+from shared.messaging.topics import intake_topic
 from shared.messaging.wakeup import WakeUp
+from shared.telemetry.counted import RECEIPTS
+from shared.telemetry.tracing import OFF, Tracing, now
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +60,21 @@ class IntakeWorker:
     """Decides records of the intake topic. Everything on it is answered: a receipt, or quarantine."""
 
     def __init__(
-        self, executor: Executor, handlers: Handlers, sealed: SealedIntake, parking_due: ParkingDue
+        self,
+        executor: Executor,
+        handlers: Handlers,
+        sealed: SealedIntake,
+        parking_due: ParkingDue,
+        *,
+        tracing: Tracing = OFF,
     ) -> None:
         self._executor = executor
         self._handlers = handlers
         self._sealed = sealed
         self._parking_due = parking_due
         self._consumer = f"{executor.service}.intake"
+        self._tracing = tracing
+        self._spans = IntakeSpans(tracing, self._consumer)
         self._stored: dict[PositionKey, Position] | None = None
         self._read_again: set[tuple[TopicPartition, int]] = set()
 
@@ -73,61 +86,99 @@ class IntakeWorker:
         """See `Decide`. Intake records have no chain: each stands for itself."""
         return ()
 
-    def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+    def decide(self, batches: Batches) -> Mapping[TopicPartition, Next]:
         """See `Decide`."""
-        key = PositionKey(self._consumer, SOURCE, partition.topic, partition.partition)
-        stored = self._position(key)
-        fresh = [record for record in records if stored is None or record.offset > stored.position]
-        self._demand_no_gap(partition, stored, fresh)
-        rows = self.judge([read_record(record) for record in fresh])
+        following: dict[TopicPartition, Next] = {}
+        fresh: dict[TopicPartition, list[Record]] = {}
+        for partition, records in batches.items():
+            fresh[partition] = self._fresh(partition, records)
+            following[partition] = int(records[-1].offset) + 1
+            if gap := self._gap(partition, fresh[partition]):
+                following[partition] = gap
+                del fresh[partition]
+        return following | self._decide_fresh(fresh)
+
+    def _decide_fresh(self, fresh: Mapping[TopicPartition, list[Record]]) -> dict[TopicPartition, Stopped]:
+        """Decides what was not decided yet. Returns partitions that stop: a unit there could not even be parked."""
         try:
-            self._decide_all(self._works(rows), fresh, key)
+            self._decide_records([record for records in fresh.values() for record in records])
         except WorkFailed as error:
-            offset = self._position(key)
-            at = 0 if offset is None else offset.position + 1
-            raise Stopped(
-                partition, at, f"{type(error.__cause__).__name__} at or after offset {at}"
-            ) from error
+            if len(fresh) > 1:
+                return self._decide_apart(fresh)
+            (partition,) = fresh
+            at = self.resume(partition)
+            why = f"{type(error.__cause__).__name__} at or after offset {at}"
+            return {partition: Stopped(partition, at, why)}
         except StoreError:
             self.forget()
             raise
-        return int(records[-1].offset) + 1
+        return {}
+
+    def _decide_apart(self, fresh: Mapping[TopicPartition, list[Record]]) -> dict[TopicPartition, Stopped]:
+        """Partition after partition, so that only the one that fails stops."""
+        stopped: dict[TopicPartition, Stopped] = {}
+        for partition, records in fresh.items():
+            stopped |= self._decide_fresh({partition: self._fresh(partition, records)})
+        return stopped
+
+    def _fresh(self, partition: TopicPartition, records: Sequence[Record]) -> list[Record]:
+        resume = self.resume(partition)
+        return [record for record in records if record.offset >= resume]
+
+    def _decide_records(self, records: Sequence[Record]) -> None:
+        start = now()
+        rows = self.judge([read_record(record, self._tracing) for record in records])
+        self._decide_all(self._works(rows), self._spans.fresh(rows), start, records)
 
     def _decide_all(
-        self, works: list[Work[str]], records: Sequence[Record] = (), key: PositionKey | None = None
+        self,
+        works: list[Work[str]],
+        spans: Sequence[Traced | None],
+        start: int,
+        records: Sequence[Record] = (),
     ) -> None:
         """Decides all, in order, in as many transactions as it takes; one that fails is parked in its place."""
+        topic = intake_topic(self._executor.service)
+        moves: list[Move] = []
 
-        def moves(done: int) -> list[Move]:
-            return [self._move(key, records[done - 1])] if key is not None else []
+        def move(done: int) -> list[Move]:
+            moves[:] = self._moves(records[:done])
+            return moves
 
         while works:
             try:
-                done = len(self._executor.run(works, moves).results)
+                with self._spans.committing(topic) as batch:
+                    written = self._executor.run(works, move)
+                    self._spans.record(batch, spans, written, start)
             except WorkFailed as error:
                 works[error.index] = _parked_instead(works[error.index], error)
                 continue
-            if key is not None:
-                self._settle(key, records[done - 1])
-            works, records = works[done:], records[done:]
+            self._count(written.results)
+            self._settle(moves)
+            done = len(written.results)
+            works, records, spans = works[done:], records[done:], spans[done:]
+
+    def _count(self, outcomes: Sequence[str]) -> None:
+        for outcome, times in Counter(outcomes).items():
+            self._executor.metrics.add(RECEIPTS, times, outcome)
 
     def resume(self, partition: TopicPartition) -> int:
         """See `Decide`."""
-        stored = self._position(PositionKey(self._consumer, SOURCE, partition.topic, partition.partition))
+        stored = self._positions().get(self._key_of(partition))
         return stored.position + 1 if stored else 0
 
-    def _demand_no_gap(
-        self, partition: TopicPartition, stored: Position | None, fresh: Sequence[Record]
-    ) -> None:
+    def _gap(self, partition: TopicPartition, fresh: Sequence[Record]) -> ReadAgain | None:
         """Kafka's committed offset is a hint: after a restore it is ahead of the position row, which decides.
 
         What is gone from the topic (retention) can't be read again: it is asked for once, then gone on without.
         """
-        at = stored.position if stored else -1
-        if not fresh or fresh[0].offset <= at + 1 or (partition, at) in self._read_again:
-            return
-        self._read_again.add((partition, at))
-        raise ReadAgain(partition, at + 1, f"offsets {at + 1} to {fresh[0].offset - 1} were not decided here")
+        resume = self.resume(partition)
+        if not fresh or fresh[0].offset <= resume or (partition, resume) in self._read_again:
+            return None
+        self._read_again.add((partition, resume))
+        return ReadAgain(
+            partition, resume, f"offsets {resume} to {fresh[0].offset - 1} were not decided here"
+        )
 
     def judge(self, incoming: Sequence[Incoming]) -> list[Attributed | Unattributable]:
         """Attributes a batch with the keys that are registered now."""
@@ -144,29 +195,40 @@ class IntakeWorker:
             return Submit(row, self._handlers, person, self._parking_due)
         return AwaitKey(row, self._parking_due) if row.code == KEY_UNKNOWN else Quarantine(row)
 
-    def _position(self, key: PositionKey) -> Position | None:
+    def _key_of(self, partition: TopicPartition) -> PositionKey:
+        return PositionKey(self._consumer, SOURCE, partition.topic, partition.partition)
+
+    def _positions(self) -> dict[PositionKey, Position]:
         if self._stored is None:
             self._stored = self._executor.store.positions(self._consumer)
-        return self._stored.get(key)
+        return self._stored
 
-    def _move(self, key: PositionKey, last: Record) -> Move:
-        stored = self._position(key)
-        return Move(key, stored.position if stored else None, _at(last))
+    def _moves(self, records: Sequence[Record]) -> list[Move]:
+        newest = {self._key_of(TopicPartition(one.topic, one.partition)): _at(one) for one in records}
+        stored = self._positions()
+        return [Move(key, stored[key].position if key in stored else None, at) for key, at in newest.items()]
 
-    def _settle(self, key: PositionKey, last: Record) -> None:
-        assert self._stored is not None
-        self._stored[key] = _at(last)
+    def _settle(self, moves: Sequence[Move]) -> None:
+        self._positions().update({move.key: move.new for move in moves})
 
     def wake(self, rows: Sequence[ParkedRow]) -> int:
         """Decides parked submissions that are ready or overdue. Returns how many were looked at."""
-        self._decide_all([self._woken(row) for row in rows])
+        start = now()
+        works: list[Work[str]] = []
+        spans: list[Traced | None] = []
+        for row in rows:
+            context = self._tracing.child(row.traceparent)
+            works.append(self._woken(row, context))
+            spans.append(self._spans.woken(row.origin, row.submission_type, context, row.traceparent))
+        self._decide_all(works, spans, start)
         return len(rows)
 
-    def _woken(self, row: ParkedRow) -> Work[str]:
+    def _woken(self, row: ParkedRow, context: str) -> Work[str]:
+        """The unit of a parked row, in the trace in which it was parked."""
         body = self._sealed.body(row.digest)
         if body is None:
-            return self._forgotten(row)
-        incoming = Incoming(body, row.jws.encode(), row.origin, row.traceparent)
+            return self._forgotten(row, context)
+        incoming = Incoming(body, row.jws.encode(), row.origin, context, row.traceparent)
         if row.awaited.startswith(KEY_AWAITED):
             return self._with_key(row, incoming)
         assert incoming.jws is not None
@@ -186,12 +248,12 @@ class IntakeWorker:
         submit = Submit(judged, self._handlers, person, self._parking_due)
         return AfterWaiting(submit, str(row.receipt_id), row.digest)
 
-    def _forgotten(self, row: ParkedRow) -> Forgotten:
+    def _forgotten(self, row: ParkedRow, traceparent: str) -> Forgotten:
         if not self._sealed.erased(row.digest):
             raise Unavailable(f"body of parked submission {row.digest} is not in the vault")
         return Forgotten(
             str(row.receipt_id), row.institution, row.submission_id, row.submission_type, row.origin,
-            row.traceparent,
+            traceparent,
         )  # fmt: skip
 
     def _key(self, key_id: str) -> KnowKey:
@@ -250,12 +312,13 @@ class ParkingLot:
     async def run(self) -> None:
         """Wakes for ever. Raises: Unavailable: whoever keeps it up begins again."""
         while True:
+            bell = self._wakeup.bell()
             try:
                 if not await asyncio.to_thread(self.wake_some):
-                    await self._wakeup.wait()
+                    await self._wakeup.wait(bell)
             except WorkFailed as error:
                 log.warning("parked submissions wait", extra={"why": str(error)}, exc_info=error)
-                await self._wakeup.wait()
+                await self._wakeup.wait(self._wakeup.bell())
 
     def wake_some(self) -> int:
         """Wakes one batch. Returns how many there were. Blocks."""

@@ -98,6 +98,17 @@ class KafkaAccess:
             max_request_size=8 << 20,
         )
 
+    def glancing(self) -> AIOKafkaConsumer:
+        """A consumer without a group that fetches one batch of a partition at a time, and hardly waits for one."""
+        return AIOKafkaConsumer(
+            **self._client(),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=1,
+            fetch_max_wait_ms=20,
+        )
+
     def reader(self, *topics: str, from_start: bool = True) -> AIOKafkaConsumer:
         """A consumer without a group, for looks at offsets and tails."""
         return AIOKafkaConsumer(

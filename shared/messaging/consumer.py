@@ -1,4 +1,4 @@
-"""Batch consumers: one thread call a batch, offsets committed after the database, no exception let out.
+"""Batch consumers: one thread call a poll, offsets committed after the database, no exception let out.
 
 FastStream swallows what a handler raises and moves on; so the handler here retries outages itself, seeks back when
 another worker was there first, and stops a partition, alarmed, when a record can't be handled.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -20,16 +20,22 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from shared.eventstore.businessdate import NoBusinessDayYet
 from shared.eventstore.store import PositionMoved, StoreError, Unavailable
 from shared.messaging.connect import MAX_POLL_INTERVAL_MS, SESSION_TIMEOUT_MS
+from shared.telemetry.counted import GIVEN_BACK, RECORDS
+from shared.telemetry.metrics import Metrics
 from shared.telemetry.outages import DATABASE, KAFKA, Outages
 
 log = logging.getLogger(__name__)
 
 Record: TypeAlias = Any
 """aiokafka's ConsumerRecord."""
+Batches: TypeAlias = Mapping[TopicPartition, Sequence[Record]]
+"""The records of one topic in a poll, in order within each partition."""
 
 WATCH_SECONDS = 1.0
+COMMIT_SECONDS = 0.5
+"""Offsets are committed to Kafka no oftener: they are a hint, and each commit is a record in the broker."""
 POSITION_SECONDS = 5.0
-IDLE_MS = 250
+IDLE_MS = 1_000
 """How long the broker and a poll wait for a record; the first one that comes ends both."""
 RETRY_FOR_SECONDS = 60.0
 """How long one batch is tried before it is given back to Kafka; well within the poll interval."""
@@ -63,14 +69,17 @@ class ReadAgain(Exception):
         self.why = why
 
 
+Next: TypeAlias = int | ReadAgain | Stopped
+"""What follows in a partition: the offset to go on from; or why not, once what stands before it is written."""
+
+
 class Decide(Protocol):
-    """What a consumer does with the records of one partition. Blocks; runs in a thread."""
+    """What a consumer does with the records of a topic in a poll. Blocks; runs in a thread."""
 
-    def decide(self, partition: TopicPartition, records: Sequence[Record]) -> int:
-        """Decides and writes them all. Returns the offset to go on from.
+    def decide(self, batches: Batches) -> Mapping[TopicPartition, Next]:
+        """Decides and writes them all, in as few transactions as hold them. Returns what follows in each partition.
 
-        Raises: PositionMoved, Unavailable, NoBusinessDayYet (try again); ReadAgain, Stopped (after writing what
-            stands before).
+        Raises: PositionMoved, Unavailable, NoBusinessDayYet: the same batches may be tried again.
         """
 
     def forget(self) -> None:
@@ -98,8 +107,10 @@ class BatchConsumer:
         *,
         max_records: int = 2_000,
         outages: Outages | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._outages = outages or Outages()
+        self._metrics = metrics or Metrics(group.partition(".")[0])
         self.group = group
         self.topics = tuple(topics)
         self.stopped: dict[TopicPartition, str] = {}
@@ -107,7 +118,12 @@ class BatchConsumer:
         self._max_records = max_records
         self._subscriber: Any = None
         self._busy = asyncio.Lock()
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self._committed_at = 0.0
         self._resumed: frozenset[TopicPartition] = frozenset()
+        for topic in topics:
+            self._metrics.expect(RECORDS, group, topic)
+        self._metrics.expect(GIVEN_BACK, group)
 
     def subscribe(self, broker: KafkaBroker) -> None:
         """Wires the group into the broker; starts with it."""
@@ -163,12 +179,14 @@ class BatchConsumer:
 
     async def _handle(self, records: Sequence[Record]) -> None:
         async with self._busy:
+            flowing = [one for one in records if TopicPartition(one.topic, one.partition) not in self.stopped]
             try:
-                for partition, batch in _by_partition(records).items():
-                    await self._handle_partition(partition, batch)
+                for batches in _by_topic(flowing):
+                    await self._handle_batches(batches)
             except Exception:
                 log.exception("batch given back", extra={"group": self.group})
-                self._give_back(_by_partition(records))
+                for batches in _by_topic(flowing):
+                    self._give_back(batches)
 
     async def watch(self) -> None:
         """Looks for ever after partitions that wait for a missing link: nothing may come on them any more."""
@@ -178,6 +196,7 @@ class BatchConsumer:
                 await self._resume_assigned()
                 for order in self._worker.overdue():
                     self._obey(order)
+                await self._commit()
 
     async def _resume_assigned(self) -> None:
         """Kafka's committed offset is only a hint: where the database stands behind it, it is read from there.
@@ -216,27 +235,29 @@ class BatchConsumer:
         if self.consumer is not None and order.partition in self.consumer.assignment():
             self.consumer.seek(order.partition, order.offset)
 
-    async def _handle_partition(self, partition: TopicPartition, records: list[Record]) -> None:
-        if partition in self.stopped:
-            return
+    async def _handle_batches(self, batches: Batches) -> None:
         try:
-            following = await self._with_retries(partition, records)
-        except (Stopped, ReadAgain) as order:
-            self._obey(order)
-            following = order.offset
+            following = await self._with_retries(batches)
         except (PositionMoved, Unavailable, NoBusinessDayYet) as error:
             log.warning("batch read again", extra={"group": self.group, "why": type(error).__name__})
             self._worker.forget()
-            self._give_back({partition: records})
+            self._give_back(batches)
             return
-        await self._commit(partition, following)
+        for partition, then in following.items():
+            if not isinstance(then, int):
+                self._obey(then)
+            offset = then if isinstance(then, int) else then.offset
+            done = max(offset - batches[partition][0].offset, 0)
+            self._metrics.add(RECORDS, done, self.group, partition.topic)
+            self._uncommitted[partition] = offset
+        await self._commit()
 
-    async def _with_retries(self, partition: TopicPartition, records: list[Record]) -> int:
+    async def _with_retries(self, batches: Batches) -> Mapping[TopicPartition, Next]:
         loop = asyncio.get_running_loop()
         until, pause, waited = loop.time() + RETRY_FOR_SECONDS, 0.05, False
         while True:
             try:
-                following = await asyncio.to_thread(self._worker.decide, partition, records)
+                following = await asyncio.to_thread(self._worker.decide, batches)
             except (Unavailable, NoBusinessDayYet) as error:
                 self._tell_waiting(error, first=not waited)
                 waited = True
@@ -277,30 +298,39 @@ class BatchConsumer:
                     self.consumer.resume(partition)
             return stopped
 
-    def _give_back(self, batches: dict[TopicPartition, list[Record]]) -> None:
-        """Seeks to the batch's start: the records come again, duplicates fall out by position."""
+    def _give_back(self, batches: Batches) -> None:
+        """Seeks to each batch's start: the records come again, duplicates fall out by position."""
+        self._metrics.add(GIVEN_BACK, 1, self.group)
         if self.consumer is None:
             return
         for partition, records in batches.items():
             if partition in self.consumer.assignment() and partition not in self.stopped:
                 self.consumer.seek(partition, records[0].offset)
 
-    async def _commit(self, partition: TopicPartition, offset: int) -> None:
-        """A hint where to read on; the position row decides. Lost partitions may refuse it."""
-        if self.consumer is None:
+    async def _commit(self) -> None:
+        """Tells Kafka now and then where to read on: a hint, the position row decides. Lost partitions may refuse."""
+        loop = asyncio.get_running_loop()
+        if self.consumer is None or loop.time() - self._committed_at < COMMIT_SECONDS:
             return
+        mine = self.consumer.assignment()
+        offsets = {at: offset for at, offset in self._uncommitted.items() if at in mine}
+        self._uncommitted.clear()
+        if not offsets:
+            return
+        self._committed_at = loop.time()
         try:
-            await self.consumer.commit({partition: offset})
+            await self.consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError, KafkaError) as error:
-            log.info("offset not committed", extra={"group": self.group, "why": type(error).__name__})
+            log.info("offsets not committed", extra={"group": self.group, "why": type(error).__name__})
 
 
 async def _patient(poll: Any, *, timeout_ms: int, max_records: int) -> Any:
     return await poll(timeout_ms=max(timeout_ms, IDLE_MS), max_records=max_records)
 
 
-def _by_partition(records: Sequence[Record]) -> dict[TopicPartition, list[Record]]:
-    batches: dict[TopicPartition, list[Record]] = {}
+def _by_topic(records: Sequence[Record]) -> Iterable[Batches]:
+    topics: dict[str, dict[TopicPartition, list[Record]]] = {}
     for record in records:
-        batches.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
-    return batches
+        partition = TopicPartition(record.topic, record.partition)
+        topics.setdefault(record.topic, {}).setdefault(partition, []).append(record)
+    return topics.values()

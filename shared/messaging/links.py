@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 
 from shared.eventstore.changes import Move, Position, PositionKey
 from shared.messaging.chain import Chain, ChainBroken, Linked
-from shared.messaging.consumer import ReadAgain, Record, Stopped
+from shared.messaging.consumer import Batches, Next, ReadAgain, Record, Stopped
 from shared.messaging.topics import FactHeaders, fact_headers
 
 Link: TypeAlias = tuple[PositionKey, Linked[Record]]
@@ -71,6 +71,10 @@ class Links:
             if (key.topic, key.partition) == name and chain.stored is not None
         ]
         return max(offsets, default=0)
+
+    def take_all(self, batches: Batches) -> dict[TopicPartition, Taken]:
+        """See `take`, for every partition."""
+        return {partition: self.take(partition, records) for partition, records in batches.items()}
 
     def take(self, partition: TopicPartition, records: Sequence[Record]) -> Taken:
         """Offers a partition's records to their chains, up to the first that breaks one."""
@@ -138,19 +142,17 @@ class Links:
             for key, link in dict(links).items()
         ]
 
-    def settle(self, links: Sequence[Link]) -> None:
-        """These links are committed."""
-        for key, link in dict(links).items():
-            self._chain(key).stored = _position(link)
-
-    def passed_over(self, taken: Taken) -> list[Move]:
+    def passed_over(self, taken: Iterable[Taken]) -> list[Move]:
         """Moves the Kafka offset of chains whose newest records were repeats: they too have been read.
 
-        Without them a topic that ends in repeats would never count as read to its end.
+        Without them a topic that ends in repeats would never count as read to its end. Where a chain broke, nothing
+        moves.
         """
         newest = {
             PositionKey(self._consumer, headers.source, record.topic, record.partition): int(record.offset)
-            for headers, record in taken.repeats
+            for one in taken
+            if one.broken is None
+            for headers, record in one.repeats
         }
         return [
             Move(key, stored.position, stored._replace(kafka_offset=offset))
@@ -158,13 +160,29 @@ class Links:
             if (stored := self._chain(key).stored) is not None and stored.kafka_offset < offset
         ]
 
-    def settle_moves(self, moves: Sequence[Move]) -> None:
+    def settle(self, moves: Iterable[Move]) -> None:
         """These moves are committed."""
         for move in moves:
             chain = self._chain(move.key)
             chain.stored = move.new
             if chain.last is not None and chain.last.position == move.new.position:
                 chain.last = move.new
+
+    def after(self, batches: Batches, taken: Mapping[TopicPartition, Taken]) -> dict[TopicPartition, Next]:
+        """What follows in each partition once its links are written; a broken one's chains hold nothing any more."""
+        following: dict[TopicPartition, Next] = {}
+        for partition, records in batches.items():
+            broken = taken[partition].broken
+            following[partition] = self.following(partition, records) if broken is None else broken
+            if broken is not None:
+                self._rewind(partition)
+        return following
+
+    def _rewind(self, partition: TopicPartition) -> None:
+        for key, chain in self._stored_chains().items():
+            if (key.topic, key.partition) == (partition.topic, partition.partition):
+                chain.rewind(chain.stored)
+                self._waiting_since.pop(key, None)
 
     def following(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """The offset to commit: never past a record that is held for a missing link."""

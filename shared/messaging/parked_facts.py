@@ -34,6 +34,7 @@ class Foreign(NamedTuple):
     Attributes:
         consumer: that takes it in, "payment.policies".
         key: the record's key: the case.
+        hop: the trace context of its sending, "" where there is none.
     """
 
     consumer: str
@@ -45,6 +46,7 @@ class Foreign(NamedTuple):
     kafka_offset: int
     type: str
     state: bytes
+    hop: str = ""
 
     @property
     def id(self) -> str:

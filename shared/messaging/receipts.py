@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
@@ -21,14 +22,18 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
     UnknownProducerId,
 )
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import ARRAY, BigInteger, Engine, Text, all_, any_, bindparam, delete, select, true
 
 from shared.contracts.fact import header
 from shared.eventstore.tables import events, receipt_outbox
 from shared.eventstore.tables import relay as relay_table
 from shared.messaging.connect import KafkaAccess
-from shared.messaging.topics import facts_topic, receipts_topic
-from shared.messaging.wakeup import POLL_SECONDS, WakeUp
+from shared.messaging.topics import STRUCTURED, facts_topic, receipts_topic
+from shared.messaging.wakeup import WakeUp
+from shared.telemetry.conventions import BATCH, SENDING_RECEIPT, SENDING_RECEIPTS
+from shared.telemetry.counted import RECEIPTS_SENT
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.tracing import OFF, Batch, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +46,10 @@ PRODUCER_SPOILT = (
     LeaderNotAvailableError,
 )
 """After these a producer's sequence numbers have a gap that the broker refuses for ever: a new one is made."""
-SKIP_ROUNDS = 20
-"""How many rounds an institution whose topic is missing is passed over before it is tried again."""
+SKIP_SECONDS = 20.0
+"""How long an institution whose topic is missing is passed over before it is tried again."""
+ROUND_SECONDS = 1.0
+"""How long a round waits for a topic that does not answer before it looks after the other institutions."""
 
 
 class _Due(NamedTuple):
@@ -52,15 +59,54 @@ class _Due(NamedTuple):
     state: bytes
 
 
+_first = (
+    select(receipt_outbox)
+    .where(receipt_outbox.c.institution != all_(bindparam("busy", type_=ARRAY(Text))))
+    .order_by(receipt_outbox.c.seq)
+    .limit(PAGE)
+    .subquery("first")
+)
+_published = select(relay_table.c.cursor).where(relay_table.c.topic == bindparam("topic")).scalar_subquery()
+_fact = (
+    select(events.c.state)
+    .where(
+        events.c.originator_id == _first.c.receipt_id,
+        events.c.originator_version == _first.c.version,
+        events.c.notification_id <= _published,
+    )
+    .offset(0)  # one probe a row, whatever the planner thinks of a table that is new to it
+    .lateral("fact")
+)
+_DUE = (
+    select(_first.c.seq, _first.c.institution, _first.c.receipt_id, _fact.c.state)
+    .join(_fact, true())
+    .order_by(_first.c.seq)
+)
+_REMOVE = delete(receipt_outbox).where(
+    receipt_outbox.c.seq == any_(bindparam("seqs", type_=ARRAY(BigInteger)))
+)
+
+
 class ReceiptSender:
     """Sends what stands in `receipt_outbox`; a row goes once the broker has acknowledged it."""
 
-    def __init__(self, service: str, engine: Engine, kafka: KafkaAccess, wakeup: WakeUp) -> None:
+    def __init__(
+        self,
+        service: str,
+        engine: Engine,
+        kafka: KafkaAccess,
+        wakeup: WakeUp,
+        *,
+        tracing: Tracing = OFF,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._service = service
+        self._metrics = metrics or Metrics(service)
+        self._tracing = tracing
         self._engine = engine
         self._kafka = kafka
         self._wakeup = wakeup
-        self._skipped: dict[str, int] = {}
+        self._skipped: dict[str, float] = {}
         self._under_way: dict[str, asyncio.Task[list[int]]] = {}
 
     async def run(self) -> None:
@@ -78,67 +124,60 @@ class ReceiptSender:
 
     async def _send_page(self, producer: AIOKafkaProducer) -> int:
         """One round: a task for each institution that has receipts due and none under way."""
+        now = time.monotonic()
+        self._skipped = {uscc: until for uscc, until in self._skipped.items() if until > now}
         by_institution: dict[str, list[_Due]] = {}
         for row in await asyncio.to_thread(self._read):
             by_institution.setdefault(row.institution, []).append(row)
         for uscc, rows in by_institution.items():
             self._under_way[uscc] = asyncio.create_task(self._send(producer, uscc, rows))
-        self._skipped = {uscc: left - 1 for uscc, left in self._skipped.items() if left > 1}
         if not self._under_way:
             return 0
         await asyncio.wait(
-            self._under_way.values(), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            self._under_way.values(), timeout=ROUND_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
         finished = [uscc for uscc, task in self._under_way.items() if task.done()]
         done = [seq for uscc in finished for seq in self._under_way.pop(uscc).result()]
         if done:
             await asyncio.to_thread(self._remove, done)
+            self._metrics.add(RECEIPTS_SENT, len(done))
         return len(done)
 
     async def _send(self, producer: AIOKafkaProducer, uscc: str, rows: Sequence[_Due]) -> list[int]:
         topic = receipts_topic(uscc)
         try:
-            # Each one's own acknowledgement: a flush returns also where a batch was given up.
-            await asyncio.gather(
-                *[
-                    await producer.send(
-                        topic, value=row.state, key=header(row.state).subject.encode(), partition=0
-                    )
-                    for row in rows
-                ]
-            )
+            with Batch(self._tracing, SENDING_RECEIPTS, SENDING_RECEIPT) as batch:
+                batch.attributes[BATCH] = len(rows)
+                # Each one's own acknowledgement: a flush returns also where a batch was given up.
+                await asyncio.gather(*[await self._send_one(producer, topic, row, batch) for row in rows])
         except PRODUCER_SPOILT:
             raise
         except KafkaError as error:
             log.warning("receipts wait", extra={"institution": uscc, "why": type(error).__name__})
-            self._skipped[uscc] = SKIP_ROUNDS
+            self._skipped[uscc] = time.monotonic() + SKIP_SECONDS
             return []
         return [row.seq for row in rows]
 
-    def _read(self) -> list[_Due]:
-        published = select(relay_table.c.cursor).where(relay_table.c.topic == facts_topic(self._service))
-        query = (
-            select(
-                receipt_outbox.c.seq,
-                receipt_outbox.c.institution,
-                receipt_outbox.c.receipt_id,
-                events.c.state,
-            )
-            .join(
-                events,
-                (events.c.originator_id == receipt_outbox.c.receipt_id)
-                & (events.c.originator_version == receipt_outbox.c.version),
-            )
-            .where(
-                receipt_outbox.c.institution.not_in([*self._skipped, *self._under_way]),
-                events.c.notification_id <= published.scalar_subquery(),
-            )
-            .order_by(receipt_outbox.c.seq)
-            .limit(PAGE)
+    async def _send_one(self, producer: AIOKafkaProducer, topic: str, row: _Due, traced: Batch) -> Any:
+        """Hands a receipt over. Returns what its acknowledgement is awaited on."""
+        known = header(row.state)
+        hop = traced.of(known.traceparent)
+        if hop is not None:
+            hop.count += 1
+        return await producer.send(
+            topic,
+            value=row.state,
+            key=known.subject.encode(),
+            partition=0,
+            headers=[STRUCTURED, *([hop.header] if hop is not None else [])],
         )
+
+    def _read(self) -> list[_Due]:
+        """The first rows in order whose facts are known to stand in Kafka, of institutions that are not busy."""
+        values = {"topic": facts_topic(self._service), "busy": [*self._skipped, *self._under_way]}
         with self._engine.begin() as connection:
-            return [_Due(*row) for row in connection.execute(query)]
+            return [_Due(*row) for row in connection.execute(_DUE, values)]
 
     def _remove(self, seqs: Sequence[int]) -> None:
         with self._engine.begin() as connection:
-            connection.execute(delete(receipt_outbox).where(receipt_outbox.c.seq.in_(seqs)))
+            connection.execute(_REMOVE, {"seqs": list(seqs)})

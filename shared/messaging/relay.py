@@ -26,11 +26,17 @@ from shared.eventstore.tables import relay as relay_table
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import PARTITIONS, FactHeaders, fact_headers, facts_topic, partition_of
 from shared.messaging.wakeup import WakeUp
+from shared.telemetry.conventions import BATCH, sending, sending_page
+from shared.telemetry.counted import RELAY_SECONDS, RELAYED
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.tracing import OFF, Batch, Tracing
 
 log = logging.getLogger(__name__)
 
 PAGE = 4_000
 STALE_SECONDS = 15.0
+TURN_SECONDS = 1.0
+"""How often a second relay asks whether it is its turn."""
 """A round takes milliseconds, and one begins at least every second."""
 TAIL_RECORDS = 200
 """How far back each partition is read at start: more than two overlapping relays can interleave."""
@@ -55,10 +61,20 @@ class Relay:
         cursor: everything up to this position is acknowledged by the broker.
     """
 
-    def __init__(
-        self, service: str, store: Store, engine: Engine, kafka: KafkaAccess, wakeup: WakeUp
+    def __init__(  # noqa: PLR0913 - its adapters
+        self,
+        service: str,
+        store: Store,
+        engine: Engine,
+        kafka: KafkaAccess,
+        wakeup: WakeUp,
+        *,
+        tracing: Tracing = OFF,
+        metrics: Metrics | None = None,
     ) -> None:
         self.cursor = 0
+        self._metrics = metrics or Metrics(service)
+        self._tracing = tracing
         self._service = service
         self._topic = facts_topic(service)
         self._store = store
@@ -74,7 +90,7 @@ class Relay:
         with relay_lock(self._engine, self._service) as locked:
             while not await asyncio.to_thread(locked):
                 self._round_ended = time.monotonic()
-                await self._wakeup.wait()
+                await asyncio.sleep(TURN_SECONDS)
             await self._begin()
             async with self._kafka.producing() as producer:
                 while True:
@@ -187,7 +203,10 @@ class Relay:
     async def _relay_page(self, producer: AIOKafkaProducer) -> int:
         rows = await asyncio.to_thread(self._store.page, self.cursor, PAGE)
         if rows:
+            began = time.monotonic()
             await self._send(producer, rows)
+            self._metrics.observe(RELAY_SECONDS, time.monotonic() - began)
+            self._metrics.add(RELAYED, len(rows))
         reached = rows[-1].position if rows else self.cursor
         if not await asyncio.to_thread(self._move_cursor, reached):
             log.warning("sending again from where an operator asked", extra={"cursor": self.cursor})
@@ -198,21 +217,34 @@ class Relay:
         return len(rows)
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Stored]) -> None:
+        """Sends a page. Records of sampled traces carry the context of their sending, one for each trace."""
+        with Batch(self._tracing, sending_page(self._topic), sending(self._topic)) as batch:
+            batch.attributes[BATCH] = len(rows)
+            await self._send_records(producer, rows, batch)
+
+    async def _send_records(self, producer: AIOKafkaProducer, rows: Sequence[Stored], traced: Batch) -> None:
         batches: dict[int, Any] = {}
-        sending = []
+        under_way = []
+        context, hop = "", None
         for row in rows:
-            key = header(row.state).partitionkey
+            known = header(row.state)
+            key = known.partitionkey
             partition = partition_of(key)
             headers = FactHeaders(row.type, self._source, row.position, self._tails[partition]).encode()
+            if known.traceparent != context:  # the facts of a submission stand together
+                context, hop = known.traceparent, traced.of(known.traceparent)
+            if hop is not None:
+                hop.count += 1
+                headers.append(hop.header)
             batch = batches.get(partition) or batches.setdefault(partition, producer.create_batch())
             if batch.append(key=key.encode(), value=row.state, timestamp=None, headers=headers) is None:
-                sending.append(await self._close(producer, batch, partition))
+                under_way.append(await self._close(producer, batch, partition))
                 batch = batches[partition] = producer.create_batch()
                 batch.append(key=key.encode(), value=row.state, timestamp=None, headers=headers)
             self._tails[partition] = row.position
         for partition, batch in batches.items():
-            sending.append(await self._close(producer, batch, partition))
-        await asyncio.gather(*sending)
+            under_way.append(await self._close(producer, batch, partition))
+        await asyncio.gather(*under_way)
 
     async def _close(self, producer: AIOKafkaProducer, batch: Any, partition: int) -> Any:
         batch.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
 import psycopg
 from sqlalchemy import Engine
@@ -12,8 +11,12 @@ from sqlalchemy import Engine
 from shared.eventstore.tables import EVENTS
 from shared.telemetry.outages import DATABASE, Outages
 
-POLL_SECONDS = 1.0
-"""A lost NOTIFY costs no more than this."""
+POLL_SECONDS = 5.0
+"""Whoever waits looks again after this, though nothing rang: what is due by the clock waits no longer."""
+DEAF_SECONDS = 1.0
+"""The same while nobody listens: the database was away, or has just cut the connection."""
+GATHER_SECONDS = 0.02
+"""The bell rings no oftener: under load a look finds what several transactions wrote, and costs as much as one."""
 
 
 class WakeUp:
@@ -23,6 +26,7 @@ class WakeUp:
         self._outages = outages or Outages()
         self._url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._grew = asyncio.Event()
+        self._listening = False
 
     def ring(self) -> None:
         """Wakes the loops by hand."""
@@ -33,25 +37,31 @@ class WakeUp:
         """What rings next. Take it before a look, and wait for it after: nothing between is missed."""
         return self._grew
 
-    async def wait(self, bell: asyncio.Event | None = None) -> None:
-        """Until the table grew (since `bell` was taken), or the poll interval is over."""
+    async def wait(self, bell: asyncio.Event) -> None:
+        """Until the table grew since `bell` was taken, or the poll interval is over."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for((bell or self._grew).wait(), POLL_SECONDS)
+            await asyncio.wait_for(bell.wait(), POLL_SECONDS if self._listening else DEAF_SECONDS)
 
     async def run(self) -> None:
         """Listens for ever; a lost connection is made again, the poll goes on meanwhile."""
         while True:
             try:
-                async for _ in self._notifies():
-                    self.ring()
+                await self._listen()
             except psycopg.OperationalError as error:
                 self._outages.failed("wakeup", DATABASE, error)
-            await asyncio.sleep(POLL_SECONDS)
+            finally:
+                self._listening = False
+            self.ring()  # Nobody goes on waiting as long as one who is listened for.
+            await asyncio.sleep(DEAF_SECONDS)
 
-    async def _notifies(self) -> AsyncIterator[object]:
+    async def _listen(self) -> None:
+        """Rings at once when nothing rang lately, and once for all that is written within `GATHER_SECONDS`."""
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
             await connection.execute(f"LISTEN {EVENTS}")
             self._outages.went("wakeup")
-            self.ring()
-            async for note in connection.notifies():
-                yield note
+            self._listening = True
+            while True:
+                self.ring()
+                await asyncio.sleep(GATHER_SECONDS)
+                async for _ in connection.notifies(stop_after=1):
+                    pass

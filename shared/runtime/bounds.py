@@ -12,6 +12,9 @@ MAX_ADDRESS_BYTES = 4_096
 MAX_HEADER_BYTES = 16_384
 """Of all names and values together. The server itself breaks off at 64 KiB."""
 
+BINARY = ("/v1/traces",)
+"""Paths whose body is no text, and is not kept as such."""
+
 UNREADABLE, LENGTH_REQUIRED, TOO_LARGE, TOO_LONG, HEADERS_TOO_LARGE = 400, 411, 413, 414, 431
 
 
@@ -41,5 +44,7 @@ async def _holds_nul(request: Request) -> bool:
     """Whether a NUL stands in the address or the body, plain or as JSON writes it: PostgreSQL's text takes none."""
     if "%00" in request.scope["raw_path"].decode("latin-1") or b"%00" in request.scope["query_string"]:
         return True
+    if request.url.path in BINARY:
+        return False
     body = await request.body()
     return b"\0" in body or b"\\u0000" in body

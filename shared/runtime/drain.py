@@ -14,7 +14,8 @@ from shared.eventstore.tables import EVENTS
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import PARTITIONS, facts_topic
 
-LOOK_AGAIN_SECONDS = 0.02
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.1
+"""Between two looks of one wait: each pause is half as long again as the one before."""
 
 _LOOK = text("""
     SELECT (SELECT coalesce(max(notification_id), 0) FROM events),
@@ -48,14 +49,20 @@ class Readers:
 
 
 class Drain:
-    """Looks at one service's database and at the ends of the topics that it reads."""
+    """Looks at one service's database and at the ends of the topics that it reads.
+
+    Attributes:
+        read: who reads which partition, by the name of its position rows.
+        followers: consumers of the own event table that act on its facts.
+    """
 
     def __init__(self, service: str, engine: Engine, kafka: KafkaAccess, readers: Readers) -> None:
         self._service = service
         self._engine = engine
         self._kafka = kafka
         self._readers = readers
-        self._read = [
+        self.followers = readers.followers
+        self.read = [
             (consumer, TopicPartition(topic, p))
             for consumer, topics in readers.topics.items()
             for topic in topics
@@ -67,11 +74,13 @@ class Drain:
     async def wait(self, seconds: float) -> dict[str, Any]:
         """The state once nothing is under way, or after so many seconds."""
         until = asyncio.get_running_loop().time() + seconds
+        pause = FIRST_PAUSE_SECONDS
         while True:
             state = await self.look()
             if state["drained"] or asyncio.get_running_loop().time() >= until:
                 return state
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
 
     async def look(self) -> dict[str, Any]:
         """The state now.
@@ -81,15 +90,16 @@ class Drain:
             partition. unsent_facts, unsent_receipts: not with Kafka yet. waking: parked submissions that are
             ready or overdue. unprojected: facts that the slowest read model lacks.
         """
-        ends = await self._ends()
+        ends = await self.ends()
         state = await asyncio.to_thread(self._state, ends)
         return {"service": self._service, "drained": not any(state[name] for name in _COUNTS), **state}
 
-    async def _ends(self) -> dict[TopicPartition, int]:
+    async def ends(self) -> dict[TopicPartition, int]:
+        """The offset behind the last record of each partition that is read. Raises: KafkaError."""
         async with self._lock:
             if self._reader is None:
                 self._reader = await self._started()
-            partitions = list({partition for _, partition in self._read})
+            partitions = list({partition for _, partition in self.read})
             found: dict[TopicPartition, int] = (
                 await self._reader.end_offsets(partitions) if partitions else {}
             )
@@ -117,7 +127,7 @@ class Drain:
         followed = {consumer: position for consumer, topic, _, position, _ in rows if topic == EVENTS}
         unread = {
             f"{consumer} {partition.topic}/{partition.partition}": behind
-            for consumer, partition in self._read
+            for consumer, partition in self.read
             if (behind := ends[partition] - offsets.get((consumer, partition), 0)) > 0
         }
         lags = [head - followed.get(follower, 0) for follower in self._readers.followers]

@@ -12,16 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import uvicorn
 from fastapi import APIRouter
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from shared.access.bearer import Authenticate, authenticator
 from shared.access.rate import Rate
-from shared.businessday.adopt import OPENED, adopt, adopted_effects
-from shared.contracts.fact import Encoded
+from shared.businessday.adopt import OPENED, adopt
 from shared.eventstore.businessdate import business_day_reads
-from shared.eventstore.changes import Effect
 from shared.eventstore.desk import Effects
 from shared.eventstore.execute import Executor
 from shared.eventstore.projection import Projection, Source
@@ -29,26 +26,30 @@ from shared.eventstore.projector import OwnFacts, Projector
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.intake.evidence import SealedIntake
 from shared.intake.handling import Handlers
-from shared.intake.receipt import receipt_effects
 from shared.intake.work import ParkingDue
 from shared.intake.worker import IntakeWorker, ParkingLot
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Decide
 from shared.messaging.foreign import ForeignFacts, Policies, Reaction
-from shared.messaging.parked_facts import discarded_effects
 from shared.messaging.receipts import ReceiptSender
 from shared.messaging.relay import Relay
 from shared.messaging.topics import facts_topic, intake_topic
 from shared.messaging.wakeup import WakeUp
+from shared.runtime.database_look import DatabaseLook
 from shared.runtime.drain import Drain, Readers
+from shared.runtime.effects import beside_kernel
 from shared.runtime.health import Servers, kept_up
 from shared.runtime.kernel_api import kernel_router
 from shared.runtime.migrate import migrate
 from shared.runtime.parked_api import parked_router
 from shared.runtime.reconcile_api import reconcile_router
+from shared.runtime.serving import Served
 from shared.runtime.settings import ServiceSettings
-from shared.runtime.web import application
-from shared.telemetry.outages import DATABASE, KAFKA, Outages
+from shared.telemetry.export import exporting
+from shared.telemetry.metric import Metric
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.outages import Outages
+from shared.telemetry.tracing import OFF, Tracing
 from shared.vault.database import make_engine as make_vault_engine
 from shared.vault.evidence import Evidence
 from shared.vault.keyfile import read_key_file
@@ -81,6 +82,8 @@ class Parts:
         unsent: what else is not with Kafka yet, besides facts and receipts, for the drain state.
         compare: what else must fit what is published, before any role starts. Raises: StoreBehindKafka.
         recover: puts back what else follows from published things, once its facts are; tells what it did.
+        gauges: further gauges of its own, read from its database when it is looked at.
+        at_least_lag_of: gauges in seconds that are never less than a consumer's lag, by its name.
     """
 
     effects: Effects
@@ -98,6 +101,8 @@ class Parts:
     unsent: Callable[[Context], int] = lambda _context: 0
     compare: Callable[[Context], Coroutine[Any, Any, None]] | None = None
     recover: Callable[[Context, Callable[[str], None]], Awaitable[Mapping[str, Any]]] | None = None
+    gauges: Callable[[Connection], Mapping[Metric, float]] = lambda _connection: {}
+    at_least_lag_of: Mapping[Metric, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -117,21 +122,26 @@ class Context:
     relay: Relay
     servers: Servers
     outages: Outages
+    tracing: Tracing
+    metrics: Metrics
     foreign: ForeignFacts | None = None
     consumers: list[BatchConsumer] = field(default_factory=list)
 
 
-def build(service: str, settings: ServiceSettings, parts: Parts, outages: Outages | None = None) -> Context:
+def build(
+    service: str,
+    settings: ServiceSettings,
+    parts: Parts,
+    outages: Outages | None = None,
+    tracing: Tracing = OFF,
+) -> Context:
     """Builds the adapters; opens no connection but to migrate the database."""
-    outages = outages or Outages()
+    outages, metrics = outages or Outages(), Metrics(service)
     engine = make_engine(settings.database_url, pool_size=6)
     migrate(engine, parts.migrations)
     store = SqlStore(engine)
 
-    def effects(fact: Encoded) -> list[Effect]:
-        kernel = (receipt_effects, adopted_effects, discarded_effects)
-        return [*(effect for each in kernel for effect in each(fact)), *parts.effects(fact)]
-
+    effects = beside_kernel(parts.effects)
     kafka = KafkaAccess(settings.kafka_bootstrap, settings.kafka_user, settings.kafka_password)
     wakeup = WakeUp(engine, outages)
     rate = Rate(settings.rate_per_second, settings.rate_burst)
@@ -140,15 +150,17 @@ def build(service: str, settings: ServiceSettings, parts: Parts, outages: Outage
         settings=settings,
         engine=engine,
         store=store,
-        executor=Executor(service, store, effects, always=business_day_reads()),
+        executor=Executor(service, store, effects, always=business_day_reads(), metrics=metrics),
         effects=effects,
         kafka=kafka,
         vault=Vault(make_vault_engine(settings.vault_url), read_key_file(settings.master_key_file)),
         authenticate=authenticator(settings.issuer_jwks_file, rate),
         wakeup=wakeup,
-        relay=Relay(service, store, engine, kafka, wakeup),
+        relay=Relay(service, store, engine, kafka, wakeup, tracing=tracing, metrics=metrics),
         servers=Servers(engine, kafka, facts_topic(service), outages),
         outages=outages,
+        tracing=tracing,
+        metrics=metrics,
     )
 
 
@@ -158,46 +170,54 @@ async def run(service: str, settings: ServiceSettings, parts: Parts, roles: Sequ
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(_serve(service, settings, parts, roles), name=service)
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    for task in (serving, stopping):
-        task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
+    with exporting(service) as tracing:
+        serving = asyncio.create_task(_serve(service, settings, parts, roles, tracing), name=service)
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        for task in (serving, stopping):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
     log.info("service stopped")
 
 
-async def _serve(service: str, settings: ServiceSettings, parts: Parts, roles: Sequence[str]) -> None:
+async def _serve(
+    service: str, settings: ServiceSettings, parts: Parts, roles: Sequence[str], tracing: Tracing
+) -> None:
     """Runs until it is cancelled."""
     outages = Outages()
-    making = partial(asyncio.to_thread, build, service, settings, parts, outages)
+    making = partial(asyncio.to_thread, build, service, settings, parts, outages, tracing)
     context = await kept_up("start", making, outages)
     # Before any role may append: a database that was put back would use its positions twice.
     await kept_up("comparison with Kafka", context.relay.compare_with_kafka, outages)
     if parts.compare is not None:
         await kept_up("comparison with what is published", partial(parts.compare, context), outages)
     preparing = partial(asyncio.to_thread, _prepared, context, parts, roles)
-    drain, loops = await kept_up("preparation", preparing, outages)
+    served, loops = await kept_up("preparation", preparing, outages)
     log.info("service starts", extra={"roles": ",".join(roles), "port": settings.http_port})
     try:
         async with asyncio.TaskGroup() as group:
             for name, each in loops.items():
                 group.create_task(kept_up(name, each, outages), name=name)
     finally:
-        await drain.close()
+        await served.close()
         context.engine.dispose()
 
 
-def _prepared(context: Context, parts: Parts, roles: Sequence[str]) -> tuple[Drain, dict[str, Loop]]:
+def _prepared(context: Context, parts: Parts, roles: Sequence[str]) -> tuple[Served, dict[str, Loop]]:
     """The loops of these roles, by name. Blocks; may be called again after an outage."""
     context.foreign = _foreign(context, parts)
     further = [Further(*each) for each in parts.consumers(context)]
-    drain = Drain(context.service, context.engine, context.kafka, _readers(context, parts, further))
-    loops = _loops(context, parts, roles, drain)
+    projector = _projector(context, parts)
+    readers = _readers(context, projector, parts, further)
+    drain = Drain(context.service, context.engine, context.kafka, readers)
+    url = context.settings.database_url
+    look = DatabaseLook(url, context.service, projector, readers.followers, parts.gauges)
+    served = Served(context, roles, projector, drain, look, parts.at_least_lag_of)
+    loops = _loops(context, parts, served)
     if "worker" in roles:
         loops |= _worker_loops(context, parts, further)
-    return drain, loops
+    return served, loops
 
 
 class Further(NamedTuple):
@@ -208,7 +228,7 @@ class Further(NamedTuple):
     worker: Decide
 
 
-def _readers(context: Context, parts: Parts, further: Sequence[Further]) -> Readers:
+def _readers(context: Context, projector: Projector, parts: Parts, further: Sequence[Further]) -> Readers:
     """Who must have read what before nothing is under way."""
     service = context.service
     topics = {each.group: list(each.topics) for each in further}
@@ -216,7 +236,6 @@ def _readers(context: Context, parts: Parts, further: Sequence[Further]) -> Read
         topics[f"{service}.intake"] = [intake_topic(service)]
     if sources := _sources(parts, service):
         topics[f"{service}.policies"] = [facts_topic(source) for source in sorted(sources)]
-    projector = _projector(context, parts)
     return Readers(
         topics,
         parts.followers,
@@ -235,36 +254,56 @@ def _foreign(context: Context, parts: Parts) -> ForeignFacts | None:
     if not _sources(parts, context.service):
         return None
     reactions = {**parts.reactions, **({} if context.service == "enrolment" else {OPENED: adopt})}
-    return ForeignFacts(f"{context.service}.policies", context.executor, parts.policies, reactions)
+    return ForeignFacts(
+        f"{context.service}.policies", context.executor, parts.policies, reactions, tracing=context.tracing
+    )
 
 
-def _loops(context: Context, parts: Parts, roles: Sequence[str], drain: Drain) -> dict[str, Loop]:
+def _loops(context: Context, parts: Parts, served: Served) -> dict[str, Loop]:
     loops: dict[str, Loop] = {"wakeup": context.wakeup.run, "servers": context.servers.watch}
-    if "relay" in roles:
-        receipts = ReceiptSender(context.service, context.engine, context.kafka, context.wakeup)
+    if "relay" in served.roles:
+        receipts = ReceiptSender(
+            context.service,
+            context.engine,
+            context.kafka,
+            context.wakeup,
+            tracing=context.tracing,
+            metrics=context.metrics,
+        )
         loops |= {"relay": context.relay.run, "receipts": receipts.run}
-    if "projector" in roles and parts.projections:
-        loops["projector"] = _projector_loop(_projector(context, parts), context.wakeup)
-    if "api" in roles:
-        loops["api"] = _api_loop(context, parts, drain, roles)
+    if "projector" in served.roles and parts.projections:
+        loops["projector"] = _projector_loop(served.projector, context.wakeup)
+    if "api" in served.roles:
+        loops["api"] = served.loop(context, context.settings.http_port, lambda: _routers(context, parts))
+    elif context.settings.metrics_port:
+        loops["metrics"] = served.loop(context, context.settings.metrics_port, lambda: ())
     return loops
+
+
+def _routers(context: Context, parts: Parts) -> Sequence[APIRouter]:
+    kernel = (kernel_router(context), parked_router(context), reconcile_router(context))
+    return [*kernel, *parts.routers(context)]
 
 
 def _worker_loops(context: Context, parts: Parts, further: Sequence[Further]) -> dict[str, Loop]:
     loops = dict(parts.loops(context))
     service = context.service
-    consumers = [BatchConsumer(*each, outages=context.outages) for each in further]
+
+    def consumer(group: str, topics: Sequence[str], worker: Decide) -> BatchConsumer:
+        return BatchConsumer(group, topics, worker, outages=context.outages, metrics=context.metrics)
+
+    consumers = [consumer(*each) for each in further]
     if parts.handlers is not None:
         sealed = SealedIntake(PersonVault(context.vault), Evidence(context.vault, service))
-        intake = IntakeWorker(context.executor, parts.handlers, sealed, parts.parking_due)
+        intake = IntakeWorker(
+            context.executor, parts.handlers, sealed, parts.parking_due, tracing=context.tracing
+        )
         topics = [intake_topic(service)]
-        consumers.append(BatchConsumer(f"{service}.intake", topics, intake, outages=context.outages))
+        consumers.append(consumer(f"{service}.intake", topics, intake))
         loops["parking"] = ParkingLot(context.engine, intake, context.wakeup).run
     if context.foreign is not None:
         topics = [facts_topic(source) for source in sorted(_sources(parts, service))]
-        consumers.append(
-            BatchConsumer(f"{service}.policies", topics, context.foreign, outages=context.outages)
-        )
+        consumers.append(consumer(f"{service}.policies", topics, context.foreign))
         loops["parked facts"] = partial(context.foreign.run_parked, context.engine, context.wakeup)
     context.consumers = consumers
     loops["consumers"] = _consumer_loop(context, consumers)
@@ -287,67 +326,16 @@ def _consumer_loop(context: Context, consumers: Sequence[BatchConsumer]) -> Loop
 
 def _projector(context: Context, parts: Parts) -> Projector:
     source = parts.projected_from(context.service, context.store)
-    return Projector(context.engine, source, parts.projections)
+    return Projector(
+        context.engine, source, parts.projections, tracing=context.tracing, metrics=context.metrics
+    )
 
 
 def _projector_loop(projector: Projector, wakeup: WakeUp) -> Loop:
     async def project() -> None:
         while True:
+            bell = wakeup.bell()
             if not await asyncio.to_thread(projector.project_some):
-                await wakeup.wait()
+                await wakeup.wait(bell)
 
     return project
-
-
-def _api_loop(context: Context, parts: Parts, drain: Drain, roles: Sequence[str]) -> Loop:
-    async def ready() -> dict[str, Any]:
-        state = {what: context.servers.answers(what) for what in (DATABASE, KAFKA)}
-        if "relay" in roles:
-            state["relay"] = not context.relay.stale()
-        if "worker" in roles:
-            state["assigned"] = bool(context.consumers) and all(each.assigned() for each in context.consumers)
-        return {"ready": all(state.values()), **state, "stopped": _stopped(context)}
-
-    async def drained(seconds: float) -> dict[str, Any]:
-        return {**await drain.wait(seconds), "stopped": _stopped(context)}
-
-    async def serve() -> None:
-        app = application(
-            context.service,
-            [
-                kernel_router(context),
-                parked_router(context),
-                reconcile_router(context),
-                *parts.routers(context),
-            ],
-            ready=ready,
-            drained=drained,
-            away=partial(context.servers.lost, DATABASE),
-        )
-        config = uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=context.settings.http_port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-        )
-        server = uvicorn.Server(config)
-        server.capture_signals = _no_signals  # type: ignore[method-assign, assignment]
-        await server.serve()
-
-    return serve
-
-
-def _stopped(context: Context) -> dict[str, str]:
-    """Partitions that stopped, "<group> <topic>/<partition>", with why."""
-    return {
-        f"{each.group} {at.topic}/{at.partition}": why
-        for each in context.consumers
-        for at, why in each.stopped.items()
-    }
-
-
-def _no_signals() -> contextlib.nullcontext[None]:
-    """The service stops its web server itself; uvicorn must not take the signals."""
-    return contextlib.nullcontext()

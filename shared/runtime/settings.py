@@ -29,6 +29,7 @@ class ServiceSettings:
         vault_url: of the vault, under the role of this service.
         kafka_user: the service's principal.
         http_port: on 127.0.0.1.
+        metrics_port: on 127.0.0.1, where a process without the api role serves its health and metrics; 0: it doesn't.
         master_key_file: the vault's master keys, mode 0600.
         issuer_jwks_file: public keys of the token issuer.
         policy_folder: the policy packages.
@@ -45,6 +46,7 @@ class ServiceSettings:
     master_key_file: Path
     issuer_jwks_file: Path
     policy_folder: Path
+    metrics_port: int = 0
     rate_per_second: int = 1_000
     rate_burst: int = 2_000
 

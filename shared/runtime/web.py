@@ -19,12 +19,16 @@ from shared.eventstore.store import StoreError
 from shared.refusal import Refusal
 from shared.runtime.bounds import UNREADABLE, bounded
 from shared.runtime.openapi import document
+from shared.runtime.traced import TracedRequests
+from shared.telemetry.tracing import OFF, Tracing
 from shared.vault.errors import VaultUnavailable
 
 log = logging.getLogger(__name__)
 
 INVALID, CONFLICT, TOO_MANY, FAULT, UNAVAILABLE = 422, 409, 429, 500, 503
 SOON = {"Retry-After": "1"}
+OWN_STATE = ("/health/", "/metrics")
+"""What tells of the process itself: answered whatever is away."""
 _BY_THE_FRAMEWORK = {404: "request.unknown_path", 405: "request.method_not_allowed"}
 
 State = dict[str, Any]
@@ -39,6 +43,7 @@ def application(
     ready: Callable[[], Awaitable[State]],
     drained: Callable[[float], Awaitable[State]],
     away: Callable[[], bool] = lambda: False,
+    tracing: Tracing = OFF,
 ) -> FastAPI:
     """The service's web application; `/openapi.json` describes it.
 
@@ -48,12 +53,14 @@ def application(
         ready: why it may not be ready, for `/health/ready`; "ready" tells.
         drained: what is still under way, for `/drain`, waiting so many seconds; "drained" tells.
         away: whether the database has not answered for long: then nobody is made to wait for it.
+        tracing: records a span for each request, but those of `SILENT` paths.
     """
     app = FastAPI(title=f"Zeren {title}", version="1", docs_url=None, redoc_url=None)
     for router in routers:
         app.include_router(router)
     app.middleware("http")(bounded)
     app.middleware("http")(_answered_without(away))
+    app.add_middleware(TracedRequests, tracing=tracing)
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(StoreError)(_unavailable)
@@ -76,10 +83,10 @@ async def _not_taken(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _answered_without(away: Callable[[], bool]) -> Middleware:
-    """Answers 503 at once while the database is away, but for the process's own health."""
+    """Answers 503 at once while the database is away, but for the process's own state."""
 
     async def answered(request: Request, call: Call) -> Response:
-        if away() and not request.url.path.startswith("/health/"):
+        if away() and not request.url.path.startswith(OWN_STATE):
             return JSONResponse(problem("service.unavailable"), UNAVAILABLE, headers=SOON)
         return await call(request)
 

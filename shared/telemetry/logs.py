@@ -18,7 +18,7 @@ _PLAIN = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
     "asctime",
     "taskName",
 }
-_NOISY = ("aiokafka", "faststream", "uvicorn.access", "httpx")
+_NOISY = ("aiokafka", "faststream", "uvicorn.access", "httpx", "urllib3")
 SELDOM_SECONDS = 60.0
 _encoder = msgspec.json.Encoder(enc_hook=str)
 

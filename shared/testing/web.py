@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -26,6 +29,27 @@ def mounted(service: str, *routers: APIRouter) -> FastAPI:
         return {"drained": True}
 
     return application(service, routers, ready=ready, drained=drained)
+
+
+_asking: ContextVar[Actor | None] = ContextVar("asking", default=None)
+
+
+@contextmanager
+def asking(actor: Actor | None) -> Iterator[None]:
+    """Whose requests these are, for an application that many ask: making one costs more than most of its answers."""
+    token = _asking.set(actor)
+    try:
+        yield
+    finally:
+        _asking.reset(token)
+
+
+def whoever_asks() -> Actor:
+    """The dependency to it: see `asking`."""
+    actor = _asking.get()
+    if actor is None:
+        raise ActionNotAuthenticated
+    return actor
 
 
 def acting(actor: Actor | None) -> Authenticate:

@@ -31,6 +31,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.dml import ReturningInsert
 
+from shared.pool import noticing_cut
 from shared.vault.errors import VaultError, VaultFault, VaultForbidden, VaultUnavailable
 
 _FORBIDDEN = "42501"
@@ -50,15 +51,15 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
 
     Bounds on waiting (`lock_timeout`, `idle_in_transaction_session_timeout`) are set on the roles.
     """
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
         pool_size=pool_size,
         max_overflow=4,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args=_PATIENCE,
     )
+    return noticing_cut(engine)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from tests.architecture.tree import ROOT, name_of, parsed, project_files, python
 
 REQUIREMENTS = ROOT / "requirements"
 LOCKS = ("runtime.txt", "dev.txt")
+NODE_FOLDERS = ("examples/node-institution", "tests/node")
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==[\w.]+", re.MULTILINE)
 NOT_IN_A_FILE = {
     "a package registry's host": r"py"
@@ -42,7 +44,7 @@ def test_no_file_holds(what: str) -> None:
 
 
 def _targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
 def test_make_alone_lists_every_target() -> None:
@@ -50,7 +52,7 @@ def test_make_alone_lists_every_target() -> None:
     run = subprocess.run(
         [shutil.which("make") or "make"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    listed = re.findall(r"^  make ([a-z]+) ", run.stdout, re.MULTILINE)
+    listed = re.findall(r"^  make ([a-z-]+) ", run.stdout, re.MULTILINE)
     assert sorted(listed) == sorted(_targets())
     assert {"help", "demo", "up", "down", "status", "test", "check", "docs", "clean"} <= set(listed)
 
@@ -73,6 +75,21 @@ def test_every_requirement_is_pinned_by_hash(name: str) -> None:
     assert "--index" not in text
 
 
+@pytest.mark.parametrize("folder", NODE_FOLDERS)
+def test_packages_of_node_are_pinned_without_an_address(folder: str) -> None:
+    """Exact versions, a digest each, and no registry: whoever installs uses their own. No script of a package runs."""
+    wanted = json.loads((ROOT / folder / "package.json").read_text("utf-8"))
+    versions = [*wanted.get("dependencies", {}).values(), *wanted.get("devDependencies", {}).values()]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions)
+    locked = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]
+    packages = [entry for name, entry in locked.items() if name]
+    assert len(packages) > len(versions)
+    assert all(entry["integrity"].startswith("sha512-") for entry in packages)
+    assert not any("resolved" in entry for entry in packages)
+    settings = (ROOT / folder / ".npmrc").read_text("utf-8").split()
+    assert {"omit-lockfile-registry-resolved=true", "ignore-scripts=true"} <= set(settings)
+
+
 def test_both_requirement_files_pin_the_same_versions() -> None:
     """They are installed together."""
     pins = [dict(re.findall(r"^([\w.-]+)==(\S+)", _lock(name), re.MULTILINE)) for name in LOCKS]
@@ -85,7 +102,7 @@ def _lock(name: str) -> str:
 
 
 def test_everything_that_the_code_imports_is_required_by_name() -> None:
-    """What services, kernel and command line import stands in runtime.in, not only beneath something else."""
+    """What services, kernel, command line and bench import stands in runtime.in, not only beneath something else."""
     named = (REQUIREMENTS / "runtime.in").read_text("utf-8")
     required = {_plain(name) for name in re.findall(r"^([A-Za-z][\w.-]*)", named, re.MULTILINE)}
     owners = packages_distributions()

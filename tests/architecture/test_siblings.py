@@ -25,7 +25,7 @@ EVERYWHERE = {
     "projections",
     "settings",
 }
-IN_SOME = {"bank", "ledger", "submissions", "web"}
+IN_SOME = {"bank", "ledger", "spans", "submissions", "web"}
 
 
 def _names(service: str) -> set[str]:

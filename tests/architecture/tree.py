@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("services", "shared", "zeren")
+CODE = ("services", "shared", "zeren", "bench")
 NOT_OURS = {
     ".git",
     ".venv",
@@ -19,6 +19,7 @@ NOT_OURS = {
     ".ruff_cache",
     ".import_linter_cache",
     "__pycache__",
+    "node_modules",
     "zeren.egg-info",
 }
 """Folders that .gitignore names, and git's own."""
@@ -36,7 +37,7 @@ def project_files() -> Iterator[Path]:
 
 
 def python_files(*folders: str) -> list[Path]:
-    """The Python files of top-level folders; the three code packages where none is named."""
+    """The Python files of top-level folders; the code packages where none is named."""
     return [path for folder in folders or CODE for path in sorted((ROOT / folder).rglob("*.py"))]
 
 

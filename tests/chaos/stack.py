@@ -48,7 +48,7 @@ class Stack:
         self._parties = parties
         self._ended = ended
         self._supervisor = Supervisor(servers.state)
-        self._specs = {name: whole._service(servers, name) for name in SERVICES}
+        self._specs = {name: whole.service_spec(servers, name) for name in SERVICES}
         self._specs |= {BANK: whole._bank(servers, 0), **_split(self._specs["payment"])}
         self._http = httpx.Client(timeout=5.0, trust_env=False)
         self._data = postgres_folder(servers.state, unprivileged_account()) / "data"

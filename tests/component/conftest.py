@@ -20,6 +20,12 @@ ABANDONED_AFTER_SECONDS = 60
 CALL_SECONDS = 30.0
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Clear away before the first test; a worker doesn't, whose neighbour's states are in use."""
+    if not hasattr(session.config, "workerinput"):
+        reap_abandoned_states()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Download Kafka before any test's time limit runs."""
     if session.items and not session.config.option.collectonly:
@@ -40,7 +46,6 @@ def reap_abandoned_states() -> None:
 @pytest.fixture(scope="package")
 def fresh_state() -> Iterator[Callable[[], StateFolder]]:
     """Makes state folders, locked by this session; all are stopped and deleted when the last component test is over."""
-    reap_abandoned_states()
     made: list[StateFolder] = []
 
     def make() -> StateFolder:

@@ -2,8 +2,9 @@
 
     python -m tests.contracts.make_golden
 
-`<name>.json` has every field filled, `<name>.required.json` only what a fact must have (where that differs), and
-`fact-names.txt` and `submission-names.txt` every name ever registered: they only grow.
+`<name>.json` has every field filled, `<name>.required.json` only what a fact must have (where that differs),
+`submissions/<name>.json` is a submission, and `fact-names.txt` and `submission-names.txt` are every name ever
+registered: they only grow.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import msgspec
 
 from shared.contracts import audit, certification, enrolment, payment
 from shared.contracts.fact import Circumstances, FactType, encode, registered
-from shared.contracts.submission import SUBMISSIONS
+from shared.contracts.submission import SUBMISSIONS, Document, SubmissionType, Trainee
 from shared.contracts.trace import DecisionTrace, PolicyRef, TraceStep, decided
 
 CONTRACTS = (enrolment, certification, payment, audit)
@@ -82,12 +83,34 @@ DIGESTS = ("digest", "sha256", "commitment")
 ORGANISATIONS = ("uscc", "institution", "assessment_body", "bank", "claimant")
 
 
+SENT: dict[str, str | int] = {
+    "certificate_kind": "SKILL_LEVEL",
+    "certificate_no": "S000035020024000001",
+    "group": "RURAL",
+    "norm": "GZB-4-03-02-01",
+    "training_kind": "EMPLOYMENT_SKILL",
+    "occupation_id": "elder-carer",
+    "code": "",
+    "line": 1,
+    "minutes": 150,
+    "practice": 80,
+    "theory": 85,
+}
+"""Where a submission's values differ from a fact's."""
+PERSON = Trainee(name="李娜", national_id="110105199003071095", phone="")
+"""Nobody: the number has a right check digit and belongs to an example."""
+
+
 def missing() -> Iterator[tuple[Path, bytes]]:
     """Golden files that should be there and aren't, with their bytes."""
     for entry in registered():
         for path, state in wanted(entry):
             if not path.exists():
                 yield path, state
+    for submission in SUBMISSIONS.values():
+        path = golden_submission(submission.name)
+        if not path.exists():
+            yield path, submitted(submission)
 
 
 def wanted(entry: FactType) -> Iterator[tuple[Path, bytes]]:
@@ -110,14 +133,38 @@ def encoded(entry: FactType, *, whole: bool) -> bytes:
     return encode(entry.service, data, stream=SAMPLE_UUID, version=3, given=GIVEN, now=NOW).state
 
 
+def golden_submission(name: str) -> Path:
+    """Where the golden file of a submission stands."""
+    return GOLDEN / "submissions" / f"{name}.json"
+
+
+def submitted(entry: SubmissionType) -> bytes:
+    """A sample submission's bytes, every field filled."""
+    document: Document[Any] = Document(
+        specversion="1.0",
+        id=f"{entry.cls.__name__}-1",
+        source=f"urn:uscc:{SAMPLE_USCC}",
+        type=entry.name,
+        time=datetime(2024, 8, 5, 17, 40, tzinfo=SHANGHAI),
+        nonce="q83vEjRWeJCrze8SNFZ4kA",
+        data=sample(entry.cls, whole=True),
+    )
+    return msgspec.json.encode(document)
+
+
 def sample(cls: type[Any], *, whole: bool) -> Any:
     """An instance of a contract class; what is optional is left out unless `whole`."""
     if cls is DecisionTrace:
         return TRACE if whole else BARE_TRACE
+    if cls is Trainee:
+        return PERSON
     hints = typing.get_type_hints(cls)
     fields = msgspec.structs.fields(cls)
     chosen = [field for field in fields if whole or field.required]
-    return cls(**{field.name: value_of(field.name, hints[field.name], whole=whole) for field in chosen})
+    filled = {field.name: value_of(field.name, hints[field.name], whole=whole) for field in chosen}
+    if cls.__module__ == Document.__module__:
+        filled |= {name: value for name, value in SENT.items() if name in filled}
+    return cls(**filled)
 
 
 def value_of(name: str, hint: Any, *, whole: bool) -> Any:
@@ -125,6 +172,8 @@ def value_of(name: str, hint: Any, *, whole: bool) -> Any:
     arguments = typing.get_args(hint)
     if typing.get_origin(hint) is types.UnionType:
         return value_of(name, arguments[0], whole=whole) if whole else None
+    if typing.get_origin(hint) is typing.Literal:
+        return arguments[0]
     if typing.get_origin(hint) in (list, tuple):
         return [value_of(name, arguments[0], whole=whole)] if whole else []
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
@@ -160,7 +209,7 @@ def grown(path: Path, names: Iterable[str]) -> list[str]:
 
 def main() -> int:
     """Writes what is missing and says what."""
-    GOLDEN.mkdir(exist_ok=True)
+    (GOLDEN / "submissions").mkdir(parents=True, exist_ok=True)
     for path, state in missing():
         path.write_bytes(state)
         sys.stdout.write(f"{path.name}: {len(state)} B\n")

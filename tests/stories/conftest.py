@@ -15,11 +15,15 @@ from zeren.stack.processes import marked
 from zeren.stack.state import StateFolder
 
 HERE = Path(__file__).parent
-TRAINEES = 60
+TRAINEES, SEED = 60, 7
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A story starts whole stacks: the limit of other tests is too short for it."""
+    """A story starts whole stacks: the limit of other tests is too short for it.
+
+    The stories share one demo, and some go on with it: `untouched` ones need it as it ended, and come first.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("untouched") is None)
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.timeout(STORY_SECONDS))
@@ -33,11 +37,11 @@ def own_state() -> Iterator[StateFolder]:
     reset(state)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo() -> Iterator[Demo]:
     """The demo, serving. At the end Ctrl-C must stop everything and leave the exit code 0."""
     state = StateFolder.named(f"test-{secrets.token_hex(4)}")
-    terminal = Terminal(demo_command(state, "--trainees", str(TRAINEES), "--seed", "7"))
+    terminal = Terminal(demo_command(state, "--trainees", str(TRAINEES), "--seed", str(SEED)))
     try:
         assert terminal.shows(SERVING, STORY_SECONDS), terminal.shown[-4_000:]
         # The demo makes its folder afresh: the id is another one now.

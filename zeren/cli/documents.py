@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from shared.contracts.codes.catalogue import CATALOGUE
+from shared.telemetry.export import exporting
+from shared.telemetry.tracing import Tracing
 from zeren.cli.output import fail, json_option, print_json, print_table
 from zeren.cli.states import running_state, state_option
 from zeren.institution.client import Publisher
@@ -26,9 +28,12 @@ from zeren.institution.records import (
     sign_document,
 )
 from zeren.stack.client import Local
+from zeren.stack.traces import INSTITUTION, local_collector
 from zeren.stack.whole import institutions_folder
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FACTS_SHOWN = 3
+"""How many facts of one receipt are named to people; --json has all that the receipt names."""
 
 
 @click.command()
@@ -112,12 +117,19 @@ def submit(  # noqa: PLR0913 - one parameter an option
             2, f"凭据属于 {profile.uscc}，文档属于 {sender} / the profile is of {profile.uscc}, not {sender}"
         )
     if not wait:
-        asyncio.run(_send(profile, [record for _, record in documents]))
+        with exporting(INSTITUTION, local_collector(state)) as tracing:
+            asyncio.run(_send(profile, [record for _, record in documents], tracing))
         _report_sent(len(documents), as_json=as_json)
         return
-    with Local(state) as stack:
+    with Local(state) as stack, exporting(INSTITUTION, local_collector(state)) as tracing:
         outcomes = asyncio.run(
-            send_and_wait(profile, documents, parked=lambda *asked: _parked(stack, *asked), seconds=timeout)
+            send_and_wait(
+                profile,
+                documents,
+                parked=lambda *asked: _parked(stack, *asked),
+                seconds=timeout,
+                tracing=tracing,
+            )
         )
     if as_json:
         print_json({"sent": len(outcomes), "results": [_outcome(one) for one in outcomes]})
@@ -147,8 +159,8 @@ def _signed(file: Path, key: SigningKey) -> tuple[list[tuple[str, Record]], str]
     return documents, senders.pop()
 
 
-async def _send(profile: Profile, records: list[Record]) -> None:
-    async with Publisher({profile.uscc: profile}) as publisher:
+async def _send(profile: Profile, records: list[Record], tracing: Tracing) -> None:
+    async with Publisher({profile.uscc: profile}, tracing=tracing) as publisher:
         await publisher.send(records)
 
 
@@ -183,6 +195,9 @@ def _show(outcomes: list[Sent]) -> None:
         click.echo(f"{one.submission_id}  {words[one.outcome]}")
         if one.outcome == "parked":
             click.echo(f"    等待 {one.awaited}，至 {one.due} / waits for {one.awaited} until {one.due}")
+        if one.receipt and one.receipt.facts:
+            more = " …" if one.receipt.fact_count > FACTS_SHOWN else ""
+            click.echo(f"    事实 / facts: {' '.join(one.receipt.facts[:FACTS_SHOWN])}{more}")
         for reason in one.receipt.reasons if one.receipt else ():
             click.echo(f"    {reason_line(reason)}")
         if one.receipt and one.receipt.awaited:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from shared.telemetry.export import exporting
+from shared.telemetry.tracing import Tracing
 from zeren.cli.output import fail, json_option, print_json, print_table, timed_progress
 from zeren.cli.registration import FILE, key, register
 from zeren.cli.states import running_state, state_option
@@ -21,6 +23,7 @@ from zeren.institution.records import Record, read_records, reason_line
 from zeren.stack.client import Local
 from zeren.stack.local import SERVICES
 from zeren.stack.state import StateFolder
+from zeren.stack.traces import INSTITUTION, local_collector
 from zeren.stack.whole import institutions_folder
 
 
@@ -95,19 +98,21 @@ def publish(
     A record is sent as it stands, broken ones too: each line {"service","key","headers","value_base64","party"},
     with "day" and "phase" where groups are sent one after the other.
     """
-    profiles = read_profiles(institutions_folder(running_state(state_name)))
+    state = running_state(state_name)
+    profiles = read_profiles(institutions_folder(state))
     found = read_records(records)
     chosen = [one for one in found if day in (None, one.day) and phase in (None, one.phase)]
-    count = asyncio.run(_publish(profiles, chosen))
+    with exporting(INSTITUTION, local_collector(state)) as tracing:
+        count = asyncio.run(_publish(profiles, chosen, tracing))
     if as_json:
         print_json({"sent": count})
     else:
         click.echo(f"已报送 {count} 条记录 / {count} records sent")
 
 
-async def _publish(profiles: Mapping[str, Profile], records: list[Record]) -> int:
+async def _publish(profiles: Mapping[str, Profile], records: list[Record], tracing: Tracing) -> int:
     show = timed_progress(to_stderr=True)
-    async with Publisher(profiles) as publisher:
+    async with Publisher(profiles, tracing=tracing) as publisher:
         return await publisher.send(records, lambda done, whole: show(f"{done}/{whole} 条 / records"))
 
 

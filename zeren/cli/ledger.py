@@ -49,6 +49,34 @@ def _place(
         return f"{stack.url('audit')}/log", vkey or ledger_vkey(state), state
 
 
+@ledger.command("where")
+@state_option
+@json_option
+def where_it_is(state_name: str | None, *, as_json: bool) -> None:
+    """本地账本的地址，供 --where 使用 / Where the local ledger is served, for --where."""
+    with Local(running_state(state_name)) as stack:
+        url = f"{stack.url('audit')}/log"
+    if as_json:
+        print_json({"where": url})
+    else:
+        click.echo(url)
+
+
+@ledger.command("vkey")
+@state_option
+@json_option
+def vkey_of_the_local_one(state_name: str | None, *, as_json: bool) -> None:
+    """本地账本的验证密钥，由运营方当面交给审计 / The local ledger's verifier key, for the operator to hand over.
+
+    取自密钥文件，不问服务器 / From the key file, not from the server.
+    """
+    key = ledger_vkey(running_state(state_name))
+    if as_json:
+        print_json({"vkey": key})
+    else:
+        click.echo(key)
+
+
 @ledger.command("checkpoint")
 @where_option
 @vkey_option
@@ -68,16 +96,23 @@ def checkpoint(where: str | None, vkey: str | None, state_name: str | None, *, a
 @ledger.command("verify")
 @where_option
 @vkey_option
+@click.option(
+    "--since",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="先前保存的检查点，账本须以它为开头 / a checkpoint kept earlier: the ledger must begin with it",
+)
 @state_option
 @json_option
-def verify(where: str | None, vkey: str | None, state_name: str | None, *, as_json: bool) -> None:
+def verify(
+    where: str | None, vkey: str | None, since: Path | None, state_name: str | None, *, as_json: bool
+) -> None:
     """重算全部记录、散列块与根 / Recompute every entry, tile and the root, and compare with the signed checkpoint.
 
     本地账本还须以上次核验的检查点为开头 / A local ledger must also begin with what was verified last time.
     """
     place, key, state = _place(where, vkey, state_name)
     kept = None if state is None else state.path / "ledger.checkpoint"
-    grown_from = _grown(place, key, kept)
+    grown_from = _grown(place, key, since or kept)
     found = verifier.verify(place, key, _progress())
     if kept is not None:
         write_private(kept, found.note)

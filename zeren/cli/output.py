@@ -34,15 +34,21 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
     Folded in a narrow terminal, never cut: no id or amount may lose its end. A heading takes a line a language.
     """
-    table, screen = Table(), console()
-    for column in columns:
-        heading = column.removeprefix(">").replace(" / ", "\n")
-        table.add_column(heading, justify="right" if column.startswith(">") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    screen = console()
     if title:
         screen.print(title, soft_wrap=True, markup=False)
-    screen.print(table)
+    screen.print(table(columns, rows))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """The table of `print_table`, to be printed with others."""
+    made = Table()
+    for column in columns:
+        heading = column.removeprefix(">").replace(" / ", "\n")
+        made.add_column(heading, justify="right" if column.startswith(">") else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return made
 
 
 def timed_progress(*, to_stderr: bool = False) -> Callable[[str], None]:

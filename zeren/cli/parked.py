@@ -32,7 +32,7 @@ handler_option = click.option(
 
 @click.group()
 def parked() -> None:
-    """暂存的事实与报送 / What is parked: foreign facts that failed, and submissions that wait.
+    """停放的事实与报送 / What is parked: foreign facts that failed, and submissions that wait.
 
     出错的外来事实连同其后同一个案的事实依次等待，其余照常进行 /
     A foreign fact that failed waits with the later ones of its case, in order; everything else flows on.
@@ -44,7 +44,7 @@ def parked() -> None:
 @state_option
 @json_option
 def list_parked(service: str | None, state_name: str | None, *, as_json: bool) -> None:
-    """列出暂存的事实与报送：为何、自何时、其后等待多少 / What is parked, why, since when, and what waits behind."""
+    """列出停放的事实与报送：为何、自何时、其后等待多少 / What is parked, why, since when, and what waits behind."""
     with local(state_name) as stack:
         bearer = stack.as_duty(OPERATOR)
         asked = (service,) if service else SERVICES
@@ -64,7 +64,7 @@ def list_parked(service: str | None, state_name: str | None, *, as_json: bool) -
     _show_facts(facts)
     _show_submissions(submissions)
     if not facts and not submissions:
-        click.echo("没有暂存 / nothing is parked")
+        click.echo("没有停放 / nothing is parked")
 
 
 def _show_facts(facts: list[dict[str, Any]]) -> None:
@@ -98,7 +98,7 @@ def _show_submissions(submissions: list[dict[str, Any]]) -> None:
 @state_option
 @json_option
 def show(fact_id: object, state_name: str | None, *, as_json: bool) -> None:
-    """一项暂存事实：错误、调用栈、内容、其后等待者 / One parked fact: error, trace, itself, what waits behind."""
+    """一项停放事实：错误、调用栈、内容、其后等待者 / One parked fact: error, trace, itself, what waits behind."""
     with local(state_name) as stack:
         service, found = _find(stack, str(fact_id))
     if as_json:
@@ -124,7 +124,7 @@ def _find(stack: Local, fact_id: str) -> tuple[str, dict[str, Any]]:
         except ServiceRefused as refusal:
             if refusal.code != "parked.unknown":
                 raise
-    return fail(1, f"没有暂存的事实 {fact_id} / nothing is parked under that id")
+    return fail(1, f"没有停放的事实 {fact_id} / nothing is parked under that id")
 
 
 @parked.command("retry")
@@ -152,7 +152,7 @@ def retry(what: str, handler: str, state_name: str | None, *, as_json: bool) -> 
         print_json(answer)
     else:
         click.echo(
-            f"已处理 {answer['taken']} 项，仍暂存 {answer['left']} 项 {answer['error']} / "
+            f"已处理 {answer['taken']} 项，仍停放 {answer['left']} 项 {answer['error']} / "
             f"{answer['taken']} taken in, {answer['left']} still parked"
         )
     if answer["left"]:

@@ -203,6 +203,29 @@ def list_keys(uscc: str, *, state_name: str | None, as_json: bool) -> None:
     print_table(uscc, columns, ([row[name] for name in names] for row in rows))
 
 
+@key.command("make")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--key-id", help="密钥编号（默认：文件名） / its id (default: the file's name)")
+@json_option
+def make_key(file: Path, *, key_id: str | None, as_json: bool) -> None:
+    """在本机生成签名密钥，不登记 / Make a signing key here; it registers nothing and needs no stack.
+
+    私钥只在该文件中（权限 0600，不覆盖） / The private half is in that file alone: mode 0600, never over another.
+    """
+    made = SigningKey.generate(key_id or file.stem)
+    try:
+        write_key(file, made)
+    except FileExistsError:
+        fail(
+            2,
+            f"{file} 已存在：密钥不覆盖，请另选文件名 / it exists: a key is never overwritten, choose another",
+        )
+    if as_json:
+        print_json({"key_id": made.key_id, "public_key": made.public, "file": str(file)})
+    else:
+        click.echo(f"{made.key_id} → {file}，公钥 / public key {made.public}")
+
+
 @key.command("new")
 @click.option("--uscc", required=True, help="机构代码 / USCC")
 @click.option("--key-id", help="密钥编号 / its id (default: the USCC and a number)")

@@ -1,4 +1,4 @@
-"""The local stack: up, down, status, doctor, logs, reset."""
+"""The local stack: up, down, doctor, logs, reset; its status is `zeren.cli.status`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from zeren.cli.output import fail, json_option, print_json, print_table, timed_progress
-from zeren.cli.states import DEFAULT, NOT_RUNNING, chosen_name, known, start_command, state_option
+from zeren.cli.states import DEFAULT, NOT_RUNNING, chosen_name, known, state_option
 from zeren.demo.dataset import first_day_of_the_demo
 from zeren.stack import doctor as examination
 from zeren.stack import local as servers
 from zeren.stack import whole
-from zeren.stack.client import ISSUER, Local, ServiceRefused, ServiceUnreachable
+from zeren.stack.client import ISSUER, Local
 from zeren.stack.days import business_date, open_days, today
 from zeren.stack.kafka import CLUSTER_SIZES, settle_broker_count
 from zeren.stack.state import StateFolder
@@ -124,74 +123,6 @@ def down(state_name: str | None) -> None:
     if state is not None:
         whole.stop(state, progress=progress)
     progress("已停止 / stopped")
-
-
-@click.command()
-@state_option
-@json_option
-def status(state_name: str | None, *, as_json: bool) -> None:
-    """各进程、服务与业务日期；未全部就绪时退出码 3 / What runs and is ready; exit code 3 unless all is."""
-    name = chosen_name(state_name)
-    state = known(name)
-    if state is None:
-        start = start_command(name)
-        fail(NOT_RUNNING, f"{name} 从未启动：请运行 {start} / {name} was never started: run {start}")
-    answer = _status(state)
-    if as_json:
-        print_json(answer)
-    else:
-        _show_status(answer)
-    if not answer["ready"]:
-        raise click.exceptions.Exit(NOT_RUNNING)
-
-
-def _status(state: StateFolder) -> dict[str, Any]:
-    processes = [
-        {"name": one.name, "pid": one.pid, "running": one.running, "log": str(one.log)}
-        for one in Supervisor(state).status()
-    ]
-    with Local(state) as local:
-        services = [_health(local, name) for name in (*servers.SERVICES, ISSUER)]
-        try:
-            now = business_date(local)
-        except (ServiceUnreachable, ServiceRefused):
-            now = None
-    missing = list(whole.missing(state))
-    return {
-        "state": str(state.path),
-        "ready": not missing and all(one["ready"] for one in services),
-        "missing": missing,
-        "processes": processes,
-        "services": services,
-        "business_date": now.isoformat() if now else None,
-        "ledger_vkey": whole.ledger_vkey(state),
-    }
-
-
-def _health(local: Local, name: str) -> dict[str, Any]:
-    try:
-        answer = local.ready(name)
-        return {"name": name, "ready": bool(answer.get("ready")), "url": local.url(name), "detail": answer}
-    except ServiceUnreachable:
-        return {"name": name, "ready": False, "url": "", "detail": {}}
-
-
-def _show_status(answer: dict[str, Any]) -> None:
-    services = {one["name"]: one for one in answer["services"]}
-    rows = []
-    for one in answer["processes"]:
-        health = services.get(one["name"])
-        state = "运行 / running" if one["running"] else "已退出 / ended"
-        ready = "" if health is None else "就绪 / ready" if health["ready"] else "未就绪 / not ready"
-        rows.append((one["name"], one["pid"], state, ready, health["url"] if health else ""))
-    columns = ("进程 / process", ">pid", "状态 / state", "服务 / service", "地址 / URL")
-    print_table(answer["state"], columns, rows)
-    if answer["missing"]:
-        names = ", ".join(answer["missing"])
-        start = start_command(Path(answer["state"]).name)
-        click.echo(f"未运行：{names}；请运行 {start} / not running: {names}; run {start}")
-    click.echo(f"业务日期 / business date: {answer['business_date'] or '—'}")
-    click.echo(f"账本验证密钥 / ledger verifier key: {answer['ledger_vkey'] or '—'}")
 
 
 @click.command()

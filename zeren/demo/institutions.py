@@ -25,18 +25,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from shared.telemetry.export import exporting
+from shared.telemetry.tracing import Tracing
 from zeren.institution.client import Acknowledged, KafkaUnreachable, Publisher, kept_receipts
 from zeren.institution.profile import ProfileUnusable, read_profiles
 from zeren.institution.records import Record, read_records
+from zeren.stack.traces import INSTITUTION
 
 
 class Institutions:
     """All of them, each with its own profile."""
 
-    def __init__(self, profiles: Path, records: Sequence[Record], sent: Acknowledged | None = None) -> None:
+    def __init__(
+        self, profiles: Path, records: Sequence[Record], tracing: Tracing, sent: Acknowledged | None = None
+    ) -> None:
         self._profiles = read_profiles(profiles)
         self._records = records
-        self.publisher = Publisher(self._profiles, acknowledged=sent)
+        self.publisher = Publisher(self._profiles, acknowledged=sent, tracing=tracing)
 
     async def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Does what is asked."""
@@ -75,16 +80,19 @@ def noting(file: Path) -> Acknowledged:
 async def serve(profiles: Path, records_file: Path, sent: Acknowledged | None = None) -> None:
     """Answers until standard input ends. The profiles are read at the first request: they are written meanwhile."""
     institutions: Institutions | None = None
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        try:
-            institutions = institutions or Institutions(profiles, read_records(records_file), sent)
-            answer = await institutions.answer(json.loads(line))
-        except (KafkaUnreachable, ProfileUnusable) as error:
-            answer = {"error": str(error)}
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-    if institutions is not None:
-        await institutions.publisher.__aexit__()
+    with exporting(INSTITUTION) as tracing:
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            try:
+                institutions = institutions or Institutions(
+                    profiles, read_records(records_file), tracing, sent
+                )
+                answer = await institutions.answer(json.loads(line))
+            except (KafkaUnreachable, ProfileUnusable) as error:
+                answer = {"error": str(error)}
+            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+        if institutions is not None:
+            await institutions.publisher.__aexit__()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from zeren.stack.paths import CHECKOUT
 from zeren.stack.processes import MARK_PROCESS, MARK_STATE
 from zeren.stack.state import StateFolder
 from zeren.stack.supervisor import INHERITED
+from zeren.stack.traces import trace_environment
 
 NAME = "institutions"
 STOP_SECONDS = 20
@@ -77,7 +78,7 @@ def institutions_process(state: StateFolder, profiles: Path, records: Path, *sen
     try:
         process = subprocess.Popen(
             (sys.executable, "-m", "zeren.demo.institutions", str(profiles), str(records), *map(str, sent)),
-            env={**inherited, MARK_STATE: state.id, MARK_PROCESS: NAME},
+            env={**inherited, **trace_environment(state), MARK_STATE: state.id, MARK_PROCESS: NAME},
             cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -7,11 +7,14 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.telemetry.conventions import OFFSET, PARTITION, sending
+from shared.telemetry.traceparent import HEADER
+from shared.telemetry.tracing import OFF, Tracing, now
 from zeren.institution.profile import Profile, ProfileUnusable
 from zeren.institution.receipts import Receipt, read_receipt
 from zeren.institution.records import Record
@@ -63,6 +66,8 @@ def _settings(profile: Profile) -> dict[str, Any]:
 class Publisher:
     """Sends records of many parties, each through its own connection, opened at its first record.
 
+    A record without a trace context of its own gets that of a span, where spans are recorded.
+
     An outage of Kafka is waited out for `patience_seconds`: a party's first record without an acknowledgement is sent
     again, with everything of that party after it, so that its order holds. The same bytes twice are one submission.
     """
@@ -73,8 +78,10 @@ class Publisher:
         *,
         patience_seconds: float = PATIENCE_SECONDS,
         acknowledged: Acknowledged | None = None,
+        tracing: Tracing = OFF,
     ) -> None:
         self._profiles = profiles
+        self._tracing = tracing
         self._patience_seconds = patience_seconds
         self._acknowledged = acknowledged
         self._producers: dict[str, AIOKafkaProducer] = {}
@@ -122,7 +129,7 @@ class Publisher:
     async def _send_all(self, records: Sequence[Record], in_all: int, sent: Sent | None) -> _Outage:
         """Sends each record once. Answers what has to be sent again, in order, and why."""
         outage = _Outage()
-        waiting: list[tuple[Record, asyncio.Future[Any]]] = []
+        waiting: list[_UnderWay] = []
         for number, record in enumerate(records, 1):
             if record.party in outage.parties:
                 outage.records.append(record)
@@ -134,18 +141,19 @@ class Publisher:
                     sent(in_all - len(records) + number - len(outage.records), in_all)
         return outage
 
-    async def _send_one(
-        self, record: Record, waiting: list[tuple[Record, asyncio.Future[Any]]], outage: _Outage
-    ) -> None:
+    async def _send_one(self, record: Record, waiting: list[_UnderWay], outage: _Outage) -> None:
         producer = self._producers[record.party]
+        headers, start, context = list(record.headers), now(), ""
+        if self._tracing.on and all(name != HEADER for name, _ in headers):
+            context = self._tracing.child()
+            headers.append((HEADER, context.encode()))
         try:
-            future = await producer.send(
-                record.topic, value=record.value, key=record.key, headers=list(record.headers)
-            )
+            future = await producer.send(record.topic, value=record.value, key=record.key, headers=headers)
         except KafkaError as error:
+            self._tracing.record(sending(record.topic), context, start=start, error=type(error).__name__)
             outage.add(record, KafkaUnreachable(self._profiles[record.party], error))
         else:
-            waiting.append((record, future))
+            waiting.append(_UnderWay(record, future, context, start))
 
     async def connect(self, parties: Iterable[str]) -> None:
         """Opens the connections that aren't open yet. Raises: KafkaUnreachable, ProfileUnusable."""
@@ -172,18 +180,20 @@ class Publisher:
                 raise KafkaUnreachable(profile, error) from error
             self._producers[party] = producer
 
-    async def _await_acknowledgements(
-        self, waiting: list[tuple[Record, asyncio.Future[Any]]], outage: _Outage
-    ) -> None:
+    async def _await_acknowledgements(self, waiting: list[_UnderWay], outage: _Outage) -> None:
         """After a party's first failure its others count as unsent, acknowledged or not."""
         until = time.monotonic() + self._patience_seconds
-        for record, future in waiting:
+        for record, future, context, start in waiting:
+            shape = sending(record.topic)
             try:
                 place = await asyncio.wait_for(future, max(0.0, until - time.monotonic()))
             except (KafkaError, TimeoutError) as error:
+                self._tracing.record(shape, context, start=start, error=type(error).__name__)
                 outage.add(record, KafkaUnreachable(self._profiles[record.party], error))
                 continue
             until = time.monotonic() + self._patience_seconds
+            where = {PARTITION: str(place.partition), OFFSET: place.offset}
+            self._tracing.record(shape, context, start=start, attributes=where)
             if self._acknowledged:
                 self._acknowledged(record, place.partition, place.offset)
             if record.party in outage.parties:
@@ -197,6 +207,15 @@ class Publisher:
         for ending in await asyncio.gather(*closing, return_exceptions=True):
             if isinstance(ending, BaseException) and not isinstance(ending, (KafkaError, TimeoutError)):
                 raise ending
+
+
+class _UnderWay(NamedTuple):
+    """A record that Kafka has not acknowledged yet, with the context and start of its span."""
+
+    record: Record
+    future: asyncio.Future[Any]
+    context: str
+    start: int
 
 
 @dataclass(slots=True)

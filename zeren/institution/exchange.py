@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.telemetry.tracing import OFF, Tracing
 from zeren.institution.client import Mailbox, Publisher
 from zeren.institution.profile import Profile
 from zeren.institution.receipts import Receipt
@@ -54,7 +55,12 @@ class Wanted:
 
 
 async def send_and_wait(
-    profile: Profile, documents: Sequence[tuple[str, Record]], *, parked: Parked, seconds: float
+    profile: Profile,
+    documents: Sequence[tuple[str, Record]],
+    *,
+    parked: Parked,
+    seconds: float,
+    tracing: Tracing = OFF,
 ) -> list[Sent]:
     """Sends one institution's documents, waits for their answers, and tells of each in the order of the file.
 
@@ -63,11 +69,15 @@ async def send_and_wait(
         documents: submission id and record.
         parked: asks what waits; called in a thread.
         seconds: how long answers are waited for.
+        tracing: records a span for each document.
 
     Raises: KafkaUnreachable
     """
     wanted = [Wanted.of(submission_id, record) for submission_id, record in documents]
-    async with Mailbox(profile) as mailbox, Publisher({profile.uscc: profile}) as publisher:
+    async with (
+        Mailbox(profile) as mailbox,
+        Publisher({profile.uscc: profile}, tracing=tracing) as publisher,
+    ):
         await mailbox.skip_to_end()
         await publisher.send([record for _, record in documents])
         inbox = _Inbox()

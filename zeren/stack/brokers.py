@@ -91,8 +91,10 @@ def _start(brokers: list[_Broker], supervisor: Supervisor) -> None:
 
 
 def _read_options() -> tuple[str, ...]:
+    """The file's, and after them those of `ZEREN_KAFKA_JVM`, parted by spaces."""
     lines = (TEMPLATES / "jvm.options").read_text("utf-8").splitlines()
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    own = os.environ.get("ZEREN_KAFKA_JVM", "").split()
+    return (*(line for line in lines if line and not line.startswith("#")), *own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

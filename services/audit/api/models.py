@@ -85,6 +85,22 @@ _LINK = {
 }
 _REGION = {"region": "350128", "zh": "平潭", "target": 100, "enrolled": 3, "certified": 2, "paid_fen": 140000}
 
+_SPAN = {
+    "trace": "0af7651916cd43dd8448eb211c80319c",
+    "span": "b7ad6b7169203331",
+    "parent": "",
+    "service": "enrolment",
+    "name": "process zeren.enrolment.intake.v1",
+    "kind": "CONSUMER",
+    "start_ns": 1_732_600_000_000_000_000,
+    "end_ns": 1_732_600_000_004_000_000,
+    "attributes": {"messaging.system": "kafka", "zeren.outcome": "accepted", "zeren.facts": 2},
+    "links": [],
+    "error": "",
+}
+
+SPANS = _example({"spans": [_SPAN], "days": 7, "since": "2024-11-20T08:00:00Z", "complete": True})
+STREAM_FACTS = _example({"facts": _FACTS, "total": 1})
 CLAIMS = _example({"items": [_CLAIM], "next": None})
 REPLAY = _example({"claim": _CLAIM, "facts": _FACTS, "total": 1, "next": None, "traces": [], "people": {}})
 RESPONSIBILITY = _example({"claim": _CLAIM, "links": [_LINK], "named": True})

@@ -12,6 +12,7 @@ from shared.eventstore.businessdate import business_date, business_day_reads
 from shared.eventstore.changes import Reads
 from shared.eventstore.desk import Draft
 from shared.eventstore.execute import Executor
+from shared.identity import is_uuid
 from shared.refusal import Refusal
 
 AUDITOR = "AUDITOR"
@@ -67,9 +68,11 @@ class _Reading:
         """Stages the fact."""
         reader = self.commanded.actor.id
         command = RecordReading(reader=reader, subject=self.subject, fields=self.fields, reason=self.reason)
-        given = self.commanded.given(draft, region=PROVINCE, correlation=self.subject, duty=AUDITOR)
+        stream = self._stream(draft)
+        case = self.subject if is_uuid(self.subject) else stream  # a digest or a handler's name is no case
+        given = self.commanded.given(draft, region=PROVINCE, correlation=case, duty=AUDITOR)
         try:
-            draft.execute(readings, self._stream(draft), command, given)
+            draft.execute(readings, stream, command, given)
         except Refusal as refusal:
             draft.abandon()
             return refusal

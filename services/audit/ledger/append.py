@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
 from typing import Any, NamedTuple, cast
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 import psycopg
@@ -21,7 +21,7 @@ from shared.contracts.fact import header
 from shared.eventstore.sql import GONE
 from shared.eventstore.store import Unavailable
 from shared.eventstore.tables import EVENTS
-from shared.identity import NAMESPACE, fast_uuid5
+from shared.identity import NAMESPACE
 from shared.tlog.checkpoint import Checkpoint, sign_checkpoint
 from shared.tlog.hashing import EMPTY_ROOT, HASH_SIZE, leaf_hash
 from shared.tlog.notes import Signer
@@ -30,6 +30,7 @@ from shared.tlog.tree import Edge, Growth
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 LOCK_TIMEOUT = "5s"
+_LOCK_HEAD = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SELECT size FROM head FOR UPDATE"  # noqa: S608
 
 _COPY = """COPY entries (index, source, topic, partition, position, fact_id, type, entry)
            FROM STDIN (FORMAT BINARY)"""
@@ -73,7 +74,7 @@ def _identify(entry: bytes) -> tuple[bytes, bytes]:
         known = header(entry)
         return _uuid_bytes(known.id), _type_bytes(known.type)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-        return fast_uuid5(NAMESPACE, sha256(entry).hexdigest()).bytes, b""
+        return uuid5(NAMESPACE, sha256(entry).hexdigest()).bytes, b""
 
 
 def _uuid_bytes(text: str) -> bytes:
@@ -130,8 +131,8 @@ def lock_head(cursor: Cursor, known: Edge | None = None) -> Edge:
 
     `known` is an edge in memory, returned as it is while the log still has its size: it only grows.
     """
-    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-    row = cursor.execute("SELECT size FROM head FOR UPDATE").fetchone()
+    cursor.execute(_LOCK_HEAD, prepare=False).nextset()  # two statements in one round trip
+    row = cursor.fetchone()
     if row is None:
         seed = "INSERT INTO head (one, size, root, edge) VALUES (true, 0, %s, '') ON CONFLICT DO NOTHING"
         cursor.execute(seed, (EMPTY_ROOT,))

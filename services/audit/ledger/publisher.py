@@ -34,8 +34,9 @@ class CheckpointPublisher:
         """Publishes for ever. Raises: KafkaError, DBAPIError: whoever keeps it up begins again."""
         async with self._kafka.producing() as producer:
             while True:
+                bell = self._wakeup.bell()
                 if not await self.publish_some(producer):
-                    await self._wakeup.wait()
+                    await self._wakeup.wait(bell)
 
     async def publish_some(self, producer: AIOKafkaProducer) -> int:
         """Sends one page. Returns how many checkpoints it had."""

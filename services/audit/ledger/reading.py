@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Text,
+    Uuid,
     func,
     literal,
     select,
@@ -104,6 +105,13 @@ def index_of(connection: Connection, fact_id: UUID) -> int | None:
 def entries_of(connection: Connection, indexes: Iterable[int]) -> dict[int, bytes]:
     """Entries by index."""
     query = select(entries.c.index, entries.c.entry).where(entries.c.index == func.any(_bigints(indexes)))
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def entries_named(connection: Connection, fact_ids: Sequence[UUID]) -> dict[int, bytes]:
+    """Entries with these fact ids, by index."""
+    wanted = func.any(literal(list(fact_ids), ARRAY(Uuid)))
+    query = select(entries.c.index, entries.c.entry).where(entries.c.fact_id == wanted)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 

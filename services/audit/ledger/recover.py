@@ -87,11 +87,11 @@ def _append(
         make_leaf(key.source, key.topic, key.partition, link.headers.position, link.record.value)
         for key, link in links
     ]
+    moves = chains.moves(links)
     with transaction(engine) as cursor:
         edge: Edge = lock_head(cursor)
-        for move in chains.moves(links):
-            if not write.move(cursor, move):
-                raise RecoverRefused("账本正被另一进程续写", "another process appends to the ledger")
+        if not write.move(cursor, moves):
+            raise RecoverRefused("账本正被另一进程续写", "another process appends to the ledger")
         if append(cursor, edge, leaves, signer).root() != checkpoint.root:
             raise RecoverRefused(
                 f"重放的记录与已发布的检查点（{checkpoint.size} 条）不符；请保留现场并联系开发者",
@@ -99,7 +99,7 @@ def _append(
                 "keep everything as it is",
             )
         cursor.execute("UPDATE checkpoints SET published = true WHERE size = %s", (checkpoint.size,))
-    chains.settle(links)
+    chains.settle(moves)
 
 
 def _stored(engine: Engine) -> dict[PositionKey, Position]:

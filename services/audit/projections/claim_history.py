@@ -71,6 +71,11 @@ def facts_about(connection: Connection, claim_id: str, limit: int) -> list[Row]:
     return facts + (_rows(connection, table.c.subject == any_of(causes), limit) if causes else [])
 
 
+def facts_of_stream(connection: Connection, stream: str, limit: int) -> list[Row]:
+    """The facts of one stream, at most `limit`, the earliest in the ledger."""
+    return _rows(connection, claim_history.c.subject == stream, limit)
+
+
 def _rows(connection: Connection, where: object, limit: int) -> list[Row]:
     query = select(claim_history).where(where).order_by(claim_history.c.index).limit(limit)  # type: ignore[arg-type]
     return [dict(row) for row in connection.execute(query).mappings()]

@@ -75,6 +75,10 @@ class LedgerFacts:
         """See `Source`."""
         return self._ledger.ledger_size(connection)
 
+    def next_state(self, connection: Connection, after: int) -> bytes | None:
+        """See `Source`."""
+        return next((row.entry for row in self._ledger.page(connection, after, 1, None)), None)
+
     def page(
         self, connection: Connection, projection: Projection, after: int, until: int
     ) -> Sequence[Projected]:

@@ -16,4 +16,19 @@ CODES = (
         "Personal data is shown for a stated reason only: reason is 2–32 of A–Z, 0–9, _",
         "个人信息保护法 第五十一条",
     ),
+    Code(
+        "spans.unreadable",
+        "正文不是 OTLP 追踪请求（protobuf），未保存任何片段",
+        "The body is no OTLP trace request (protobuf): nothing of it was kept",
+    ),
+    Code(
+        "spans.too_large",
+        "解压后超过 8 MiB：请减小每批片段数（OTEL_BSP_MAX_EXPORT_BATCH_SIZE）",
+        "Over 8 MiB when decompressed: send fewer spans at once (OTEL_BSP_MAX_EXPORT_BATCH_SIZE)",
+    ),
+    Code(
+        "spans.encoding_unknown",
+        "只接受 application/x-protobuf，原样或 gzip 压缩",
+        "Only application/x-protobuf is taken, plain or gzip",
+    ),
 )

@@ -35,7 +35,7 @@ CODES = (
     ),
     Code(
         "parked.unknown",
-        "没有该暂存事实：可能已处理或已放弃",
+        "没有该停放事实：可能已处理或已放弃",
         "No such parked fact: it was taken in or discarded",
     ),
     Code(

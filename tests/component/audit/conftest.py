@@ -19,12 +19,14 @@ from services.audit.ledger.worker import LedgerWorker
 from services.audit.projections.catalogue import PROJECTIONS
 from services.audit.projections.projector import LedgerFacts
 from services.audit.projections.schema import metadata as read_models
+from services.audit.spans.tables import metadata as span_tables
 from shared.eventstore.projector import Projector
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.eventstore.tables import metadata as kernel_tables
 from shared.eventstore.tables import store as store_table
 from shared.tlog.notes import Signer
 from tests.component.audit.story import Record, partition
+from tests.deciding import decide
 
 LOG_NAME = "zeren.test.example/ledger"
 
@@ -32,7 +34,7 @@ LOG_NAME = "zeren.test.example/ledger"
 def _create(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
-        for tables in (kernel_tables, ledger_tables, read_models):
+        for tables in (kernel_tables, ledger_tables, read_models, span_tables):
             tables.create_all(connection)
         connection.execute(store_table.insert().values(incarnation=uuid4()))
     engine.dispose()
@@ -76,7 +78,7 @@ def ledgered(
 
     def take(cut: Iterable[Sequence[Record]]) -> None:
         for batch in cut:
-            one.decide(partition(batch[0]), batch)
+            decide(one, partition(batch[0]), batch)
         publish(engine)
 
     return take

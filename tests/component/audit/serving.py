@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from services.audit.api.names import Directory
 from services.audit.api.router import router
+from services.audit.api.spans import SpanStore
 from services.audit.policies import effects
 from shared.access.actor import Actor
 from shared.access.commands import ActionNotAuthenticated
@@ -25,6 +26,7 @@ from shared.testing.web import mounted
 from tests.book import BOOK
 from tests.component.audit.story import LI_NA
 
+TRACE_TOKEN = "t-0123456789"
 ASKED: list[tuple[str, Collection[str]]] = []
 """What the vault was asked for."""
 
@@ -60,6 +62,7 @@ def audit_app(engine: Engine, vkey: str) -> FastAPI:
         directory=directory,
         open_evidence=lambda _service, _digest: None,
         vkey=vkey,
+        spans=SpanStore(TRACE_TOKEN, 7),
     )
     return mounted("audit", routes)
 

@@ -20,6 +20,7 @@ from shared.messaging.wakeup import WakeUp
 from shared.tlog.checkpoint import open_checkpoint
 from shared.tlog.notes import Signer
 from tests.component.audit.story import batches, junk, partition
+from tests.deciding import decide
 
 READ_SECONDS = 20
 
@@ -77,7 +78,7 @@ async def test_every_checkpoint_is_published_once_it_is_kept(
     access = KafkaAccess(endpoint.bootstrap, endpoint.user, endpoint.password)
     one = worker()
     for batch in batches(junk(300, 31), 31, 40):
-        one.decide(partition(batch[0]), batch)
+        decide(one, partition(batch[0]), batch)
     with engine.connect() as connection:
         kept = connection.execute(
             select(tables.checkpoints.c.size, tables.checkpoints.c.note).order_by(tables.checkpoints.c.size)

@@ -25,6 +25,7 @@ from shared.tlog.notes import Signer
 from shared.tlog.tiles import TileRef, tile_width, tiles_of
 from shared.tlog.tree import Edge
 from tests.component.audit.story import Kafka, Record, batches, fact_like, junk, partition
+from tests.deciding import decide
 
 Workers = Callable[[], LedgerWorker]
 
@@ -47,7 +48,7 @@ def _reference(entries: list[Any]) -> Edge:
 
 def _stopped(worker: LedgerWorker, rows: list[Record]) -> Stopped:
     with pytest.raises(Stopped) as stopped:
-        worker.decide(partition(rows[0]), rows)
+        decide(worker, partition(rows[0]), rows)
     return stopped.value
 
 
@@ -58,7 +59,7 @@ def test_any_split_into_batches_gives_the_reference_tree(
     """Every record is one leaf, its bytes untouched; head, tiles and checkpoint are those of the reference tree."""
     kafka, one = junk(count, seed), worker()
     for batch in batches(kafka, seed, largest):
-        assert one.decide(partition(batch[0]), batch) == batch[-1].offset + 1
+        assert decide(one, partition(batch[0]), batch) == batch[-1].offset + 1
     entries = _entries(engine)
     assert [row.index for row in entries] == list(range(count))
     assert Counter(row.entry for row in entries) == Counter(record.value for record in kafka.records)
@@ -76,7 +77,7 @@ def test_ledger_order_within_a_partition_is_position_order(engine: Engine, worke
     """Order across partitions means nothing; within one it is that of the source's event table."""
     kafka, one = junk(600, 4), worker()
     for batch in batches(kafka, 5, 30):
-        one.decide(partition(batch[0]), batch)
+        decide(one, partition(batch[0]), batch)
     places = defaultdict(list)
     for row in _entries(engine):
         places[row.source, row.topic, row.partition].append(row.position)
@@ -90,7 +91,7 @@ def test_an_entry_is_found_by_its_fact_id(engine: Engine, worker: Workers) -> No
     for value in (fact_like(1), b"\xff\x00 no fact", b'{"id":"x","type":"y"}', b""):
         kafka.send("payment", 0, value)
     rows = kafka.records
-    worker().decide(partition(rows[0]), rows)
+    decide(worker(), partition(rows[0]), rows)
     entries = _entries(engine)
     assert [row.type for row in entries] == ["zeren.payment.Test.v1", "", "", ""]
     assert f'"id":"{entries[0].fact_id}"'.encode() in entries[0].entry
@@ -104,12 +105,12 @@ def test_the_same_records_again_change_nothing(engine: Engine, worker: Workers, 
     cut = batches(kafka, 6, 90)
     one = worker()
     for batch in cut:
-        one.decide(partition(batch[0]), batch)
+        decide(one, partition(batch[0]), batch)
     before = _checkpoint(engine, signer)
     again = worker()
     for batch in cut:
-        assert again.decide(partition(batch[0]), batch) == batch[-1].offset + 1
-        one.decide(partition(batch[0]), batch)
+        assert decide(again, partition(batch[0]), batch) == batch[-1].offset + 1
+        decide(one, partition(batch[0]), batch)
     assert _checkpoint(engine, signer) == before
     assert len(_entries(engine)) == 400
 
@@ -118,8 +119,8 @@ def test_a_batch_that_partly_was_ledgered_adds_the_rest(engine: Engine, worker: 
     """Kafka's offset is only a hint: positions say what is new."""
     kafka = Kafka()
     rows = [kafka.send("payment", 2, fact_like(number)) for number in range(20)]
-    worker().decide(partition(rows[0]), rows[:12])
-    worker().decide(partition(rows[0]), rows[5:])
+    decide(worker(), partition(rows[0]), rows[:12])
+    decide(worker(), partition(rows[0]), rows[5:])
     assert [row.position for row in _entries(engine)] == list(range(1, 21))
 
 
@@ -129,7 +130,7 @@ def test_other_bytes_at_a_ledgered_position_are_an_alarm(engine: Engine, worker:
     kafka = Kafka()
     rows = [kafka.send("payment", 0, fact_like(number)) for number in range(5)]
     one = worker()
-    one.decide(partition(rows[0]), rows)
+    decide(one, partition(rows[0]), rows)
     forged = kafka.send_again(rows[which], b"something else")
     for each in (one, worker()):
         assert _stopped(each, [forged]).offset == forged.offset
@@ -142,9 +143,9 @@ def test_a_gap_is_held_and_its_offset_not_committed(engine: Engine, worker: Work
     rows = [kafka.send("payment", 0, fact_like(number)) for number in range(4)]
     late = [rows[0], replace(rows[2], offset=1), replace(rows[3], offset=2), replace(rows[1], offset=3)]
     one = worker()
-    assert one.decide(partition(rows[0]), late[:3]) == 1
+    assert decide(one, partition(rows[0]), late[:3]) == 1
     assert len(_entries(engine)) == 1
-    assert one.decide(partition(rows[0]), late[3:]) == 4
+    assert decide(one, partition(rows[0]), late[3:]) == 4
     assert [row.position for row in _entries(engine)] == [1, 2, 3, 4]
 
 
@@ -165,7 +166,7 @@ def test_the_largest_entry_is_taken(engine: Engine, worker: Workers) -> None:
     """65,535 bytes are the format's limit, and many of them are split over transactions."""
     kafka = Kafka()
     rows = [kafka.send("payment", 0, fact_like(number, 65_535)) for number in range(70)]
-    worker().decide(partition(rows[0]), rows)
+    decide(worker(), partition(rows[0]), rows)
     assert {len(row.entry) for row in _entries(engine)} == {65_535}
     with engine.connect() as connection:
         promised = list(connection.scalars(select(tables.checkpoints.c.size)))
@@ -194,7 +195,7 @@ def test_two_workers_on_one_database_make_one_log(engine: Engine, worker: Worker
         try:
             for batch in cut:
                 if batch[0].partition % 2 == half:
-                    one.decide(partition(batch[0]), batch)
+                    decide(one, partition(batch[0]), batch)
         except Exception as error:  # noqa: BLE001 - told to the test
             failures.append(error)
 
@@ -220,11 +221,11 @@ def test_a_worker_that_lost_its_partition_is_told(engine: Engine, worker: Worker
     kafka = Kafka()
     rows = [kafka.send("payment", 1, fact_like(number)) for number in range(30)]
     old, new = worker(), worker()
-    old.decide(partition(rows[0]), rows[:10])
-    new.decide(partition(rows[0]), rows[:20])
+    decide(old, partition(rows[0]), rows[:10])
+    decide(new, partition(rows[0]), rows[:20])
     with pytest.raises(PositionMoved):
-        old.decide(partition(rows[0]), rows[10:20])
-    assert old.decide(partition(rows[0]), rows[10:]) == 30
+        decide(old, partition(rows[0]), rows[10:20])
+    assert decide(old, partition(rows[0]), rows[10:]) == 30
     assert [row.position for row in _entries(engine)] == list(range(1, 31))
 
 
@@ -243,7 +244,7 @@ def test_every_published_size_keeps_its_partial_tiles(engine: Engine, worker: Wo
     """Long after the tile became full, and never more than there is."""
     kafka, one = junk(600, 8), worker()
     for batch in batches(kafka, 8, 50):
-        one.decide(partition(batch[0]), batch)
+        decide(one, partition(batch[0]), batch)
     leaves = [leaf_hash(row.entry) for row in _entries(engine)]
     with engine.connect() as connection:
         for size in connection.scalars(select(tables.checkpoints.c.size)).all():

@@ -20,12 +20,14 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from shared.telemetry.seen import HEAD, LAG_OFFSETS, MEMORY, READY, SOURCE_UP, WAITING
 from tests.component.faults.sending import DECIDING, Party, Town
 from zeren.stack import whole
 from zeren.stack.client import ServiceRefused, ServiceUnreachable
 from zeren.stack.days import business_date
 from zeren.stack.kafka import KafkaEndpoint
 from zeren.stack.paths import CHECKOUT
+from zeren.stack.scrape import Scrape
 from zeren.stack.supervisor import ProcessSpec, Supervisor
 
 EVERYWHERE = (*DECIDING, "audit")
@@ -312,8 +314,29 @@ class Said:
             assert len(complaints) < 60, (name, Counter(line["message"] for line in complaints))
 
 
+def scraped(town: Town, service: str) -> Scrape:
+    """A service's metrics now."""
+    return Scrape(town.local.get_bytes(service, "/metrics", bearer="", params={}).decode())
+
+
+def assert_scraped_without(town: Town, what: str) -> None:
+    """Every service still tells its metrics, and that it can't look there; what comes from there is absent."""
+    for name in EVERYWHERE:
+        until(lambda name=name: scraped(town, name).total(WAITING, what=what), f"{name} waits for {what}", 60)
+        found = scraped(town, name)
+        assert found.total(SOURCE_UP, source=what) == 0
+        assert found.total(READY, part=what) == 0
+        assert found.total(LAG_OFFSETS) is None
+        assert (found.total(HEAD) is None) == (what == "database")
+        assert found.total(MEMORY)
+
+
 class SecondWorker:
-    """A further process of enrolment's worker beside the town's own: the same program in one role."""
+    """A further process of enrolment's worker beside the town's own: the same program in one role.
+
+    Attributes:
+        port: where it serves its health and metrics.
+    """
 
     def __init__(self, town: Town) -> None:
         self._town = town
@@ -323,7 +346,9 @@ class SecondWorker:
 
     def __enter__(self) -> Self:
         state = self._town.state
+        self.port = state.secure_port(SECOND)
         extra = {
+            "METRICS_PORT": str(self.port),
             "MASTER_KEY_FILE": str(state.path / "keys" / "vault-master.key"),
             "ISSUER_JWKS_FILE": str(whole.jwks_file(state)),
             "POLICY_FOLDER": str(whole.POLICY_FOLDER),

@@ -37,8 +37,9 @@ def test_an_auditor_reads_what_lies_in_quarantine_and_the_look_is_a_fact(town, d
     bearer = town.local.as_duty("AUDITOR")
     assert town.local.get_bytes("audit", path(digest), bearer=bearer, params=REASON) == JUNK
     (look,) = looks_at(town, digest)[len(before) :]
-    assert look["fields"] == ["submission.body"]
-    assert look["reason"] == REASON["reason"]
+    assert look["data"]["fields"] == ["submission.body"]
+    assert look["data"]["reason"] == REASON["reason"]
+    assert look["correlationid"] == look["subject"], "a digest is no case: the reader's day is"
 
 
 def looks_at(town: Town, digest: str) -> list[dict]:
@@ -46,7 +47,7 @@ def looks_at(town: Town, digest: str) -> list[dict]:
     query = """SELECT state FROM events WHERE topic = 'zeren.audit.PersonalDataRead.v1'
                AND position(%s::bytea IN state) > 0 ORDER BY notification_id"""
     with town.servers.postgres.connect("audit") as connection:
-        return [json.loads(row[0])["data"] for row in connection.execute(query, (digest.encode(),))]
+        return [json.loads(row[0]) for row in connection.execute(query, (digest.encode(),))]
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,17 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from shared.telemetry.seen import SOURCE_UP
 from tests.component.faults.outage import (
     EVERYWHERE,
     Load,
     Said,
     all_ready,
+    assert_scraped_without,
     paused,
     pid_of,
     ready_says,
+    scraped,
     services_running,
     until,
 )
@@ -71,6 +74,7 @@ def test_postgresql_stopped_for_a_while(harbour: Town) -> None:
             until(lambda name=name: ready_says(harbour, name, "database") is False, f"{name} says so", 30)
             assert ready_says(harbour, name, "ready") is False
         answer = refused_meanwhile(harbour)
+        assert_scraped_without(harbour, "database")
         stays_away(AWAY_SECONDS)
         later = refused_meanwhile(harbour)
         start_servers(harbour.state)
@@ -91,6 +95,7 @@ def test_the_broker_stopped_and_started_again(harbour: Town) -> None:
             until(lambda name=name: ready_says(harbour, name, "kafka") is False, f"{name} says so", 60)
             assert ready_says(harbour, name, "ready") is False
         assert ready_says(harbour, "enrolment", "database") is True
+        assert_scraped_without(harbour, "kafka")
         stays_away(AWAY_SECONDS)
         start_servers(harbour.state)
         assert_nobody_went(harbour, before)
@@ -130,6 +135,10 @@ def test_postgresql_paused_past_every_timeout(harbour: Town) -> None:
             for name in EVERYWHERE:
                 until(lambda name=name: ready_says(harbour, name, "relay") is False, f"{name} says so", 60)
                 assert ready_says(harbour, name, "database") is False
+                until(
+                    lambda name=name: ready_says(harbour, name, "projector") is False, f"{name} says so", 60
+                )
+            assert scraped(harbour, "audit").total(SOURCE_UP, source="database") == 0
             answer = refused_meanwhile(harbour)
         assert_nobody_went(harbour, before)
     assert (answer.status_code, answer.json()["code"]) == (503, "service.unavailable")

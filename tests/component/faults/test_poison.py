@@ -33,6 +33,7 @@ from shared.runtime.migrate import create_kernel
 from shared.runtime.parked_api import parked_router
 from shared.testing.web import mounted
 from tests.component.messaging.test_consumer import until
+from tests.deciding import decide
 from tests.domain.kernel.intake_world import Step
 
 NAME = type_of("enrolment", InstitutionRegistered).name
@@ -230,10 +231,10 @@ def records(*versions: int) -> list:
 
 def test_a_fact_that_parks_while_the_line_is_taken_in_is_neither_lost_nor_overtakes(service, make_service):
     """Between deciding and the lock another worker parks one behind: the re-check sees it, it goes in last."""
-    service.foreign.decide(PARTITION, records(1, 2))
+    decide(service.foreign, PARTITION, records(1, 2))
     fault = Fault()
     fault.mended = True
-    between = [lambda: service.foreign.decide(PARTITION, records(3))]
+    between = [lambda: decide(service.foreign, PARTITION, records(3))]
     retrying = make_service(before_lock=lambda: between and between.pop()(), fault=fault)
     assert retrying.foreign.take_parked(retrying.engine, "poisoned") == 3
     assert retrying.executor.conflicts == 1
@@ -243,11 +244,11 @@ def test_a_fact_that_parks_while_the_line_is_taken_in_is_neither_lost_nor_overta
 
 def test_a_fact_that_is_about_to_wait_behind_goes_in_when_the_line_has_just_gone(service, make_service):
     """The other way round: the line is taken in between deciding to wait and the lock."""
-    service.foreign.decide(PARTITION, records(1))
+    decide(service.foreign, PARTITION, records(1))
     service.fault.mended = True
     between = [lambda: service.foreign.take_parked(service.engine, "poisoned")]
     other = make_service(before_lock=lambda: between and between.pop()())
-    other.foreign.decide(PARTITION, records(2))
+    decide(other.foreign, PARTITION, records(2))
     assert other.executor.conflicts == 1
     assert (service.parked(), other.fault.took) == ([], [("poisoned", 2)])
 
@@ -278,7 +279,7 @@ def _bearer(authorization: Annotated[str, Header()] = "") -> Actor:
 
 def test_operators_see_why_since_when_and_what_waits_behind(service):
     """List and show: error, trace, the fact itself, the line; for operators alone."""
-    service.foreign.decide(PARTITION, records(1, 2))
+    decide(service.foreign, PARTITION, records(1, 2))
     operators = Operators(service)
     (item,) = operators.get("/parked-facts").json()["items"]
     assert (item["type"], item["position"], item["behind"]) == (NAME, 1, 1)
@@ -294,7 +295,7 @@ def test_operators_see_why_since_when_and_what_waits_behind(service):
 
 def test_a_retry_says_what_still_fails_and_what_went_in(service):
     """Before the fault is mended nothing moves; afterwards the whole line does."""
-    service.foreign.decide(PARTITION, records(1, 2))
+    decide(service.foreign, PARTITION, records(1, 2))
     operators = Operators(service)
     (item,) = operators.get("/parked-facts").json()["items"]
     path = f"/parked-facts/{item['id']}/retry"
@@ -307,7 +308,7 @@ def test_a_retry_says_what_still_fails_and_what_went_in(service):
 
 def test_a_fact_is_given_up_by_two_people_and_what_waited_behind_goes_in(service, make_service):
     """One asks, the same one can't agree, a second does; both stand in facts, and it never parks again."""
-    service.foreign.decide(PARTITION, records(1, 2))
+    decide(service.foreign, PARTITION, records(1, 2))
     operators = Operators(service)
     (item,) = operators.get("/parked-facts").json()["items"]
     path, body = f"/parked-facts/{item['id']}/discard", {"reason": "wrong-region"}
@@ -330,7 +331,7 @@ def test_a_fact_is_given_up_by_two_people_and_what_waited_behind_goes_in(service
     with service.engine.begin() as connection:  # as after a restore to before the fact was read
         connection.exec_driver_sql("DELETE FROM positions")
     again = make_service()
-    again.foreign.decide(PARTITION, records(1, 2))
+    decide(again.foreign, PARTITION, records(1, 2))
     assert again.parked() == []
 
 

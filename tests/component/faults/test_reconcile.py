@@ -23,6 +23,7 @@ from zeren.stack.facts import FactsTopic, facts_topic
 from zeren.stack.local import Servers
 from zeren.stack.paths import CHECKOUT
 from zeren.stack.state import StateFolder
+from zeren.stack.supervisor import Supervisor
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -92,6 +93,19 @@ def execute(servers: Servers, database: str, statement: str) -> None:
     with closing(servers.postgres.connect(database)) as connection:
         assert connection.execute(statement.encode()).rowcount == 1
         connection.commit()
+
+
+def test_a_stack_that_nobody_touched_is_well(stack: Servers) -> None:
+    """Exit code 0, nothing wrong, and the figures of each service: nothing lags, all facts are ledgered."""
+    code, answer = zeren(stack.state, "status")
+    assert (code, answer["wrong"], answer["well"], answer["missing"]) == (0, [], True, []), answer
+    figures = {one["name"]: one["figures"] for one in answer["services"] if one["figures"]}
+    assert figures["audit"]["ledger_size"] == sum(one["facts"] for one in figures.values()) > 30
+    for one in figures.values():
+        assert (one["lag_records"], one["unsent_facts"], one["projection_lag_facts"]) == (0, 0, 0)
+        assert one["transaction_p99_ms"] >= one["transaction_p50_ms"] > 0
+        assert one["memory_bytes"] > 0
+    assert {one["running"] for one in answer["processes"]} == {True}
 
 
 def test_a_stack_that_nobody_touched_reconciles(stack: Servers) -> None:
@@ -193,6 +207,28 @@ def test_the_doctor_tells_of_the_partitions_that_stopped_on_it(stack: Servers) -
     junk = next(one for check, one in found.items() if "policies zeren.enrolment" in check)
     assert "unreadable headers" in junk["found"]
     assert "acls.toml" in junk["advice"]
+
+
+def test_the_status_puts_stopped_partitions_first_and_shows_what_is_down(stack: Servers) -> None:
+    """Ready, yet something is wrong: exit code 1. With a service down: 3, the others are shown as before."""
+    code, answer = zeren(stack.state, "status")
+    checks = [one["check"] for one in answer["wrong"]]
+    stopped = [check for check in checks if check.startswith("partition ")]
+    assert (code, answer["ready"]) == (1, True), answer["wrong"]
+    assert any("audit.ledger zeren.payment.facts.v1" in check for check in stopped)
+    assert checks[: len(stopped)] == stopped
+    assert "zeren audit reconcile --service" in answer["wrong"][0]["advice"]
+    Supervisor(stack.state).stop("certification")
+    code, answer = zeren(stack.state, "status")
+    assert (code, answer["missing"]) == (3, ["certification"])
+    figures = {one["name"]: one["figures"] for one in answer["services"]}
+    assert figures["certification"] is None
+    assert figures["payment"]["facts"] > 0
+    command = (sys.executable, "-m", "zeren", "status", "--state", stack.state.path.name)
+    screen = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=100, check=False)
+    assert screen.returncode == 3
+    at = [screen.stdout.index(text) for text in (checks[0], "certification）", "┏", "无应答 / silent")]
+    assert at == sorted(at), screen.stdout
 
 
 def test_out_of_reach_is_an_exit_code_of_its_own(stack: Servers) -> None:

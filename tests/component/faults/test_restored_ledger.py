@@ -30,6 +30,7 @@ from shared.runtime.migrate import create_kernel
 from shared.tlog.checkpoint import Checkpoint, sign_checkpoint
 from shared.tlog.notes import Signer
 from tests.component.audit.story import fact_like
+from tests.deciding import decide
 
 SOURCES = ("enrolment@one", "payment@two")
 TABLES = {"entries": "index", "tiles": "level, index", "head": "one", "positions": "topic, partition"}
@@ -90,7 +91,7 @@ class Ledger:
         for _ in range(batches):
             place = chance.choice([one for one, rows in self.records.items() if at[one] < len(rows)])
             rows = self.records[place][at[place] :][: chance.randint(1, 12)]
-            worker.decide(place, rows)
+            decide(worker, place, rows)
             at[place] += len(rows)
 
     def _at(self) -> dict[TopicPartition, int]:

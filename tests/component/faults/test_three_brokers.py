@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Self
 
 import pytest
@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from shared.messaging.connect import CLOSE_SECONDS, KafkaAccess, let_go
-from shared.messaging.consumer import BatchConsumer, Record
+from shared.messaging.consumer import BatchConsumer, Batches, Next
 from tests.component.faults.outage import records_of
 from zeren.cli.entry import main
 from zeren.stack import doctor, kafka
@@ -66,10 +66,11 @@ class Reader:
         """How many records it has."""
         return sum(map(len, self.seen.values()))
 
-    def decide(self, partition: TopicPartition, batch: Sequence[Record]) -> int:
-        taken = self.seen[partition.partition]
-        taken += [one.value for one in batch if one.offset >= len(taken)]
-        return int(batch[-1].offset) + 1
+    def decide(self, batches: Batches) -> dict[TopicPartition, Next]:
+        for partition, records in batches.items():
+            taken = self.seen[partition.partition]
+            taken += [one.value for one in records if one.offset >= len(taken)]
+        return {partition: int(records[-1].offset) + 1 for partition, records in batches.items()}
 
     def forget(self) -> None:
         """It remembers nothing."""

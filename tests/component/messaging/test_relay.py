@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared.eventstore.changes import Changes, Reads
+from shared.eventstore.changes import Changes, Reads, SendReceipt
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.eventstore.tables import receipt_outbox
 from shared.eventstore.tables import relay as relay_table
@@ -18,7 +18,7 @@ from shared.messaging.connect import KafkaAccess
 from shared.messaging.receipts import ReceiptSender
 from shared.messaging.relay import Relay, StoreBehindKafka
 from shared.messaging.topics import fact_headers, facts_topic, partition_of
-from shared.messaging.wakeup import WakeUp
+from shared.messaging.wakeup import POLL_SECONDS, WakeUp
 from shared.runtime.migrate import create_kernel
 from tests.component.eventstore.test_store_behaviours import fact
 
@@ -194,6 +194,23 @@ async def test_what_an_operator_wants_again_is_sent_again_and_readers_drop_the_r
     assert taken_by_the_chain(found) == list(range(1, 26))
 
 
+async def test_a_receipt_that_is_sent_again_is_noticed_though_no_fact_is_written(store):
+    """The sender is woken at once: it would look by itself only after the poll interval."""
+    append(store, 1)
+    receipt = store.page(0, 1)[0]
+    wakeup = WakeUp(store.engine)
+    task = asyncio.create_task(wakeup.run())
+    try:
+        await asyncio.wait_for(wakeup.bell().wait(), 20)  # it listens
+        bell = wakeup.bell()
+        again = SendReceipt(RECEIVER, receipt.stream, receipt.version)
+        await asyncio.to_thread(store.commit, Changes(store.head(), Reads(), [], [again]))
+        await asyncio.wait_for(bell.wait(), POLL_SECONDS - 1)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_receipt_is_sent_only_once_its_fact_stands_in_kafka(store, kafka, servers):
     """What an institution holds survives the loss of the database: the relay's cursor is first, the receipt second."""
     access = servers.onboard(RECEIVER)
@@ -217,3 +234,4 @@ async def test_a_receipt_is_sent_only_once_its_fact_stands_in_kafka(store, kafka
         await asyncio.gather(sending, return_exceptions=True)
         await reader.stop()
     assert record.value == receipt.state
+    assert ("content-type", b"application/cloudevents+json") in record.headers

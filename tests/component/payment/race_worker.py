@@ -24,9 +24,9 @@ from shared.eventstore.sql import SqlStore, make_engine
 from shared.eventstore.store import StoreError
 from shared.identity import derive_id
 from shared.intake.evidence import SealedIntake
-from shared.intake.receipt import receipt_effects
 from shared.intake.worker import IntakeWorker
 from shared.messaging.connect import KafkaAccess
+from shared.runtime.effects import beside_kernel
 from shared.testing.web import NOWHERE, mounted
 from tests.book import BOOK
 
@@ -68,7 +68,7 @@ def executor_on(url: str, before_lock: Any = None) -> Executor:
     return Executor(
         "payment",
         SqlStore(make_engine(url), before_lock=before_lock),
-        lambda fact: [*receipt_effects(fact), *effects(fact)],
+        beside_kernel(effects),
         always=business_day_reads(),
     )
 
@@ -135,7 +135,7 @@ async def _run(race: Race, partition: TopicPartition, held: Held) -> Raced:
             if isinstance(side, PersonsClaim):
                 await people.claim(side)
             else:
-                await asyncio.to_thread(worker.decide, partition, records)
+                await asyncio.to_thread(worker.decide, {partition: records})
     finally:
         await reader.stop()
     return Raced(executor.conflicts, people.answers)

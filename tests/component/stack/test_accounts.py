@@ -6,6 +6,8 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -24,8 +26,8 @@ from zeren.stack.errors import ProcessFailed
 @pytest.fixture
 def postgres_root(tmp_path, monkeypatch):
     """A root of our own for what the unprivileged user must reach."""
-    # pytest's own folders are private, so it lies beside them.
-    root = tmp_path.parents[2] / f"zeren-{os.getpid()}-{tmp_path.name}"
+    # pytest's own folders are private, so it lies outside them.
+    root = Path(tempfile.gettempdir()) / f"zeren-{os.getpid()}-{tmp_path.name}"
     monkeypatch.setenv("ZEREN_POSTGRES_ROOT", str(root))
     yield root
     shutil.rmtree(root, ignore_errors=True)

@@ -110,7 +110,7 @@ def test_each_reason_why_a_partition_stopped_has_its_way_out(where, why, found, 
     assert advice in finding.advice
 
 
-@pytest.mark.parametrize("lacking", ["database", "kafka", "relay", "assigned"])
+@pytest.mark.parametrize("lacking", ["database", "kafka", "relay", "assigned", "projector"])
 def test_a_service_that_waits_tells_for_what(lacking):
     """PostgreSQL, Kafka, its relay, its partitions; the advice names the command that starts the stack."""
     (finding,) = judge("payment", {"ready": False, lacking: False, "stopped": {}}, "zeren up --state x")

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.enrolment.domain.training_class import ApproveClass, training_class
 from services.enrolment.policies import effects
 from services.enrolment.submissions import handlers
-from shared.businessday.adopt import adopted_effects
 from shared.contracts.enrolment import BusinessDayOpened
 from shared.contracts.fact import Circumstances, decode
 from shared.eventstore.businessdate import STREAM, MoveDay, business_day, business_day_reads
@@ -24,11 +23,13 @@ from shared.eventstore.memory import MemoryStore
 from shared.identity import class_id
 from shared.intake.evidence import SealedIntake
 from shared.intake.keys import key_known
-from shared.intake.receipt import PARKING, receipt_effects
+from shared.intake.receipt import PARKING
 from shared.intake.worker import IntakeWorker, ParkedRow
 from shared.messaging.consumer import ReadAgain
+from shared.runtime.effects import beside_kernel
 from shared.vault.persons import ResolvedPerson
 from tests.book import BOOK
+from tests.deciding import decide
 
 USCC = "91350100MA3000011B"
 TOPIC = TopicPartition("zeren.enrolment.intake.v1", 0)
@@ -110,7 +111,7 @@ class IntakeWorld:
         self.executor = Executor(
             "enrolment",
             self.store,
-            lambda fact: [*receipt_effects(fact), *adopted_effects(fact), *effects(fact)],
+            beside_kernel(effects),
             always=business_day_reads(),
             clock=lambda: CLOCK,
         )
@@ -166,9 +167,9 @@ class IntakeWorld:
     def _decide(self, partition: TopicPartition, records) -> None:
         """As a consumer: read again where offsets are missing before; here nothing ever stands there."""
         try:
-            self.worker.decide(partition, records)
+            decide(self.worker, partition, records)
         except ReadAgain:
-            self.worker.decide(partition, records)
+            decide(self.worker, partition, records)
 
     def send_on(self, partition: int, *documents: bytes) -> None:
         """The same on another partition."""

@@ -8,6 +8,7 @@ import pytest
 
 from shared.eventstore.changes import SendReceipt, Wake
 from shared.messaging.consumer import ReadAgain
+from tests.deciding import decide
 
 from .intake_world import DAY, TOPIC, USCC, IntakeWorld, apply_class, document, enrol, sheet, sign
 
@@ -290,7 +291,7 @@ def test_offsets_that_kafka_passed_over_are_read_again(world):
     world.offset += 3
     later = world.record(apply_class("later", "c2"), sign(apply_class("later", "c2")))
     with pytest.raises(ReadAgain) as told:
-        world.worker.decide(TOPIC, [later])
+        decide(world.worker, TOPIC, [later])
     assert told.value.offset == record.offset + 1
-    world.worker.decide(TOPIC, [later])
+    decide(world.worker, TOPIC, [later])
     assert world.receipts() == [("apply-1", "accepted"), ("later", "accepted")]

@@ -21,6 +21,7 @@ from shared.eventstore.store import PositionMoved, Unavailable
 from shared.identity import class_id
 from shared.intake.incoming import read_record
 from shared.messaging.consumer import ReadAgain
+from tests.deciding import decide
 from tests.domain.kernel.crashing import CrashingStore, Moment
 from tests.domain.kernel.intake_world import (
     CLOCK,
@@ -109,7 +110,7 @@ class Intake:
         records = self.log[partition][start : start + count]
         while records:
             try:
-                world.worker.decide(at, records)
+                decide(world.worker, at, records)
             except (Unavailable, PositionMoved):
                 world.worker.forget()
             except ReadAgain as order:

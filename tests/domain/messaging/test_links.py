@@ -62,7 +62,7 @@ def test_a_batch_settled_in_parts_expects_what_was_settled() -> None:
     """The second transaction's compare-and-set starts where the first ended."""
     links = _links()
     taken = links.take(PLACE, [_record(0, 1, 0), _record(1, 2, 1)])
-    links.settle(taken.links[:1])
+    links.settle(links.moves(taken.links[:1]))
     assert links.moves(taken.links[1:]) == [Move(KEY, 1, Position(2, _digest(), 1))]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from services.payment.api.models import NewAccount
@@ -17,9 +18,10 @@ from services.payment.submissions import handlers
 from shared.access.actor import Actor
 from shared.contracts.fact import Fact
 from shared.contracts.submission import Submission
+from shared.eventstore.execute import Executor
 from shared.eventstore.memory import MemoryStore
 from shared.identity import derive_id
-from shared.testing.web import NOWHERE, acting, mounted
+from shared.testing.web import NOWHERE, asking, mounted, whoever_asks
 from shared.testing.world import Deciding, ServiceWorld
 from tests.book import BOOK
 from tests.domain.payment import facts
@@ -34,6 +36,7 @@ class World(ServiceWorld):
         super().__init__("payment", effects, handlers(BOOK), now=NOW, store=store)
         self.engine: Engine = NOWHERE
         self.accounts: dict[str, NewAccount] = {}
+        self._served: tuple[Executor, FastAPI] | None = None
 
     def learns(self, *foreign: Fact) -> None:
         """Facts of other services arrive."""
@@ -54,6 +57,19 @@ class World(ServiceWorld):
         self.accounts[account_id] = account
         return account_id
 
+    def served(self) -> FastAPI:
+        """The application over the executor that is there now."""
+        if self._served is None or self._served[0] is not self.executor:
+            routes = router(
+                self.executor,
+                self.engine,
+                book=BOOK,
+                authenticate=whoever_asks,
+                register_account=self.registers_account,
+            )
+            self._served = self.executor, mounted("payment", routes)
+        return self._served[1]
+
     def client(self, actor: Actor | None) -> Client:
         """Somebody with a token, or nobody."""
         return Client(self, actor)
@@ -72,19 +88,14 @@ class Client:
 
     def __init__(self, world: World, actor: Actor | None) -> None:
         self._world = world
-        routes = router(
-            world.executor,
-            world.engine,
-            book=BOOK,
-            authenticate=acting(actor),
-            register_account=world.registers_account,
-        )
-        self._app = mounted("payment", routes)
+        self._actor = actor
+        self._app = world.served()
 
     async def _ask(self, method: str, path: str, **rest: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app=self._app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://payment") as http:
-            return await http.request(method, path, **rest)
+        with asking(self._actor):
+            async with httpx.AsyncClient(transport=transport, base_url="http://payment") as http:
+                return await http.request(method, path, **rest)
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
         """A look."""

@@ -18,20 +18,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.payment.policies import POLICIES, effects
 from services.payment.submissions import handlers
 from shared.access.actor import Actor
-from shared.businessday.adopt import adopted_effects
 from shared.contracts.fact import Envelope, Fact, decode, encode, registered
 from shared.eventstore.businessdate import business_day_reads
 from shared.eventstore.changes import KnowKey
 from shared.eventstore.execute import Executor
 from shared.eventstore.store import Unavailable
 from shared.intake.evidence import SealedIntake
-from shared.intake.receipt import PARKING, receipt_effects
+from shared.intake.receipt import PARKING
 from shared.intake.worker import IntakeWorker, ParkedRow
 from shared.messaging.foreign import learn
+from shared.runtime.effects import beside_kernel
 from tests.book import BOOK
+from tests.deciding import decide
 from tests.domain.kernel.crashing import CrashingStore
 from tests.domain.payment import facts as f
-from tests.domain.payment.conftest import NOW, Client, World
+from tests.domain.payment.conftest import NOW, World
 
 TOPIC = TopicPartition("zeren.payment.intake.v1", 0)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -88,7 +89,6 @@ class PaymentUnderFire:
         self.bodies = bodies or Bodies()
         self.log: list[Any] = []
         self.answered: list[tuple[Command, Any]] = []
-        self._clients: dict[Actor, Client] = {}
         self.restart()
         self.world.moves_to(f.CLAIM_DAY)
         for uscc, kind in SENDERS.items():
@@ -103,14 +103,13 @@ class PaymentUnderFire:
         self.world.executor = Executor(
             "payment",
             self.store,
-            lambda fact: [*receipt_effects(fact), *adopted_effects(fact), *effects(fact)],
+            beside_kernel(effects),
             always=business_day_reads(),
             clock=lambda: NOW,
         )
         sealed = SealedIntake(self.bodies, self.bodies)
         due = timedelta(days=PARKING_DAYS)
         self.worker = IntakeWorker(self.world.executor, handlers(BOOK), sealed, lambda day: day + due)
-        self._clients.clear()
 
     @property
     def today(self) -> date:
@@ -172,7 +171,7 @@ class PaymentUnderFire:
         """The worker gets the next records, after some that it decided already."""
         start = max(0, self.worker.resume(TOPIC) - back)
         if records := self.log[start : start + count]:
-            self.patiently(lambda: self.worker.decide(TOPIC, records))
+            self.patiently(lambda: decide(self.worker, TOPIC, records))
 
     def wake(self) -> int:
         """What the parking loop does."""
@@ -201,7 +200,7 @@ class PaymentUnderFire:
 
     def ask(self, command: Command) -> httpx.Response:
         """A command over HTTP, again with its key after each outage."""
-        client = self._clients.setdefault(command.actor, self.world.client(command.actor))
+        client = self.world.client(command.actor)
         while True:
             answer = asyncio.run(client.post(command.path, command.body, key=command.key))
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
