@@ -29,6 +29,8 @@ NAMESPACE = uuid5(NAMESPACE_URL, "urn:zeren")
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID_NUMBER = re.compile(r"(?<!\d)\d{17}[0-9Xx](?![0-9A-Za-z])")
 _PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+UUID_FORM = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""A UUID as facts write it: small letters, with hyphens."""
 ID_FORM = re.compile(r"[1-9][0-9]{16}[0-9X]")
 """ASCII alone: a number in other digits would be another person to the vault's index."""
 
@@ -53,12 +55,9 @@ def uuid_bytes(text: str) -> bytes:
     return UUID(text).bytes
 
 
-_UUID_FORM = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
 def is_uuid(text: str) -> bool:
     """Whether a text is a UUID as facts write it: small letters, with hyphens."""
-    return _UUID_FORM.fullmatch(text) is not None
+    return re.fullmatch(UUID_FORM, text) is not None
 
 
 def derive_id(*parts: str) -> str:

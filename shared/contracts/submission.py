@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.identity import (
+    UUID_FORM,
     application_id,
     candidate_id,
     class_id,
@@ -28,7 +29,7 @@ Reference = Annotated[str, Meta(min_length=1, max_length=64)]
 UsccText = Annotated[str, Meta(min_length=18, max_length=18)]
 # A pattern's $ lets a line feed stand at the end: the length shuts it out.
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
-IdText = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", max_length=36)]
+IdText = Annotated[str, Meta(pattern=f"^{UUID_FORM}$", max_length=36)]
 ClockTime = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
 Level = Annotated[str, Meta(pattern="^[1-5X]$", max_length=1)]
 Minutes = Annotated[int, Meta(ge=1, le=720)]
