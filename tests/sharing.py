@@ -10,7 +10,6 @@ OWN_SERVERS = {
     "tests/component/faults/test_disk_full.py",
     "tests/component/faults/test_three_brokers.py",
     "tests/stories/test_kill_and_go_on.py",
-    "tests/stories/test_mismatch.py",
 }
 """Files that start whole stacks of their own."""
 TOWN = {

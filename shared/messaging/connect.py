@@ -13,7 +13,10 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.security import SASLScram512
 
-SESSION_TIMEOUT_MS = 10_000
+SESSION_TIMEOUT_MS = 6_000
+"""How long a group waits for a member that says nothing: the broker's least. A killed process holds nobody longer, and
+one that was thought dead does no harm: the position in the database decides, not the membership."""
+HEARTBEAT_MS = SESSION_TIMEOUT_MS // 3
 MAX_POLL_INTERVAL_MS = 300_000
 
 

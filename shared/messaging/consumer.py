@@ -19,7 +19,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.eventstore.businessdate import NoBusinessDayYet
 from shared.eventstore.store import PositionMoved, StoreError, Unavailable
-from shared.messaging.connect import MAX_POLL_INTERVAL_MS, SESSION_TIMEOUT_MS
+from shared.messaging.connect import HEARTBEAT_MS, MAX_POLL_INTERVAL_MS, SESSION_TIMEOUT_MS
 from shared.telemetry.counted import GIVEN_BACK, RECORDS
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.outages import DATABASE, KAFKA, Outages
@@ -153,6 +153,7 @@ class BatchConsumer:
             parser=parse,
             decoder=decode,
             session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             max_partition_fetch_bytes=4 << 20,
             fetch_max_wait_ms=IDLE_MS,

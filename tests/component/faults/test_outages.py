@@ -1,7 +1,7 @@
 """Outages: PostgreSQL or Kafka goes away under load and comes back; services wait, say so, and go on by themselves.
 
 How long a server is away here passes every bound that changes how services wait: the pause between tries (5 s), when
-an answer counts as old (10 s), the consumers' session (10 s), when a relay counts as stale (15 s), a request's
+an answer counts as old (10 s), the consumers' session (6 s), when a relay counts as stale (15 s), a request's
 timeout (20 s). That a batch is given back after a minute is tested in `tests/component/messaging/test_consumer.py`.
 """
 

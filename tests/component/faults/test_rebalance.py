@@ -1,6 +1,6 @@
 """Two workers of one service: each submission is decided once, in the order of its partition, whoever comes and goes.
 
-The second worker is a process of its own; its session with Kafka is 10 s.
+The second worker is a process of its own; its session with Kafka is 6 s.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.component.faults.sending import Town
 
 pytestmark = pytest.mark.timeout(600)
 
-PAST_SESSION = 12.0
+PAST_SESSION = 8.0
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from shared.eventstore.store import PositionMoved, Unavailable
 from shared.messaging import consumer as consumer_module
+from shared.messaging import links as links_module
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Batches, Next, Stopped
 from shared.messaging.links import Links
@@ -187,9 +188,10 @@ async def test_offsets_are_committed_explicitly_after_the_worker(kafka, produce,
 
 
 async def test_a_partition_whose_link_is_missing_is_read_again_once_and_then_stops(
-    kafka, produce, fresh_topic, unique
+    kafka, produce, fresh_topic, unique, monkeypatch
 ):
     """The committed offset lies past a fact that was never decided: it is found behind. One that is nowhere stops."""
+    monkeypatch.setattr(links_module, "HELD_SECONDS", 1.0)
     topic, group = fresh_topic(), unique("reader")
     facts = [(1, 0), (2, 1), (3, 2)]
     rows = [
