@@ -6,7 +6,7 @@ refused in memory and a refusal leaves nothing behind.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -54,7 +54,12 @@ def as_far_as_known(wanted: Reads, more: Callable[[], Reads]) -> Reads:
 
 
 class Desk:
-    """One batch's view. Owned by the executor, which adds up its facts' bytes in `size`; decisions see only drafts."""
+    """One batch's view. Owned by the executor, which adds up its facts' bytes in `size`; decisions see only drafts.
+
+    Attributes:
+        held: reservations as they were read.
+        holders: by scope and key: as read, and then as the batch's decisions took and freed them.
+    """
 
     def __init__(self, service: str, effects: Effects, now: datetime) -> None:
         self.service = service
@@ -64,7 +69,7 @@ class Desk:
         self.states: dict[str, tuple[int, Any]] = {}
         self.events: dict[str, list[Envelope[Any]]] = {}
         self.held: dict[tuple[str, str], str] = {}
-        self.taken: dict[tuple[str, str], str | None] = {}
+        self.holders: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
         self.foreign: dict[tuple[str, str], list[Envelope[Any]]] = {}
         self.keys: dict[str, KnowKey] = {}
         self.answers: dict[str, Answer] = {}
@@ -84,6 +89,8 @@ class Desk:
         for stream in reads.streams:
             self.events[stream] = [decode(row.state, row.type) for row in found.streams.get(stream, ())]
         self.held.update(found.reservations)
+        for (scope, key), holder in found.reservations.items():
+            self.holders[scope].setdefault(key, holder)
         for key in reads.foreign:
             self.foreign[key] = [decode(state, key[0]) for state in found.foreign.get(key, ())]
         self.keys.update(found.keys)
@@ -210,21 +217,21 @@ class Draft:
     def holder(self, scope: str, key: str) -> str | None:
         """Who holds (scope, key)."""
         loaded = self._desk.loaded
-        for layer in (self._taken, self._desk.taken):
-            if (scope, key) in layer:
-                return layer[scope, key]
+        if (scope, key) in self._taken:
+            return self._taken[scope, key]
+        if key in self._desk.holders[scope]:
+            return self._desk.holders[scope][key]
         if (scope, key) not in loaded.reservations and scope not in loaded.scopes:
             raise NotRead(Reads(reservations=frozenset(((scope, key),))))
-        return self._desk.held.get((scope, key))
+        return None
 
     def holders(self, scope: str) -> dict[str, str]:
         """All keys of a scope with their holders."""
         if scope not in self._desk.loaded.scopes:
             raise NotRead(Reads(scopes=frozenset((scope,))))
-        merged: dict[tuple[str, str], str | None] = {**self._desk.held, **self._desk.taken, **self._taken}
-        return {
-            key: holder for (where, key), holder in merged.items() if where == scope and holder is not None
-        }
+        mine = {key: holder for (where, key), holder in self._taken.items() if where == scope}
+        merged = {**self._desk.holders[scope], **mine}
+        return {key: holder for key, holder in merged.items() if holder is not None}
 
     def foreign(self, service: str, cls: type[E], subject: str) -> Envelope[E] | None:
         """The latest foreign fact of a class about a subject, or None while it has not come."""
@@ -270,7 +277,8 @@ class Draft:
     def merge(self) -> None:
         """The command succeeded: later commands of the batch see what it staged."""
         self._desk.states.update(self._states)
-        self._desk.taken.update(self._taken)
+        for (scope, key), holder in self._taken.items():
+            self._desk.holders[scope][key] = holder
         for key, known in self._foreign.items():
             self._desk.foreign.setdefault(key, []).extend(known)
         self._desk.keys.update(self._keys)

@@ -39,6 +39,9 @@ MAX_CONFLICTS = 50
 DECIDE = "decide"
 """The kind of its transactions, among those that are timed."""
 
+LEAST_UNITS = 32
+"""Units that are prepared at once, at least: what a transaction has no room for is read for nothing."""
+
 CACHED_STREAMS = 50_000
 """States of recent streams that are kept; the least recent goes first."""
 
@@ -151,6 +154,7 @@ class Executor:
         self._always = always or Reads()
         self._clock = clock
         self._cache = _Cache()
+        self._facts_a_unit = 1.0
         self._lock = Lock()
 
     def run(self, works: Sequence[Work[T]], moves: Callable[[int], list[Move]] = lambda _done: []) -> Done[T]:
@@ -186,20 +190,34 @@ class Executor:
 
     def _attempt(self, works: Sequence[Work[T]], moves: Callable[[int], list[Move]]) -> Done[T]:
         desk = self._prepare()
-        self._prefetch(desk, works)
         results: list[T] = []
         facts: list[int] = []
-        for index, work in enumerate(works):
-            draft, result = self._perform(desk, work, index)
+        full = False
+        while len(results) < len(works) and not full:
+            first = len(results)
+            some = works[first : first + self._units(MAX_FACTS - len(desk.facts))]
+            self._prefetch(desk, some, first)
+            full = self._decide(desk, some, results, facts)
+        self._facts_a_unit = max(len(desk.facts) / max(len(results), 1), 1.0)
+        return self._write(desk, results, facts, moves(len(results)))
+
+    def _units(self, room: int) -> int:
+        """How many units are likely to fill what room for facts there is."""
+        return max(int(room / self._facts_a_unit), LEAST_UNITS)
+
+    def _decide(self, desk: Desk, works: Sequence[Work[T]], results: list[T], facts: list[int]) -> bool:
+        """Decides units, one after the other, until the transaction is full. Returns whether it is."""
+        for work in works:
+            draft, result = self._perform(desk, work, len(results))
             more = sum(len(fact.state) for fact in draft.facts)
             full = len(desk.facts) + len(draft.facts) > MAX_FACTS or desk.size + more > MAX_BYTES
             if full and results:
-                break
+                return True
             draft.merge()
             desk.size += more
             results.append(result)
             facts.append(len(draft.facts))
-        return self._write(desk, results, facts, moves(len(results)))
+        return False
 
     def _prepare(self) -> Desk:
         if self._cache.seen:
@@ -209,10 +227,10 @@ class Executor:
             self._cache.seen = self.store.head()
         return Desk(self.service, self._effects, self._clock())
 
-    def _prefetch(self, desk: Desk, works: Sequence[Work[Any]]) -> None:
+    def _prefetch(self, desk: Desk, works: Sequence[Work[Any]], first: int) -> None:
         """Asks every unit what it needs, and again once that is there, until it asks for no more: twice as a rule."""
         self._load(desk, self._always)
-        asked = list(enumerate(works))
+        asked = list(enumerate(works, first))
         while asked:
             draft = desk.draft()
             answers = [(each, self._reads(each[1], draft, each[0])) for each in asked]

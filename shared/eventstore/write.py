@@ -56,9 +56,22 @@ def effects(cursor: Cursor, wanted: Iterable[Effect]) -> None:
 
     Effects on different tables do not see each other, so a batch needs a few statements, not a few for each unit.
     """
-    by_table = sorted(wanted, key=lambda effect: _TABLES.get(type(effect), ""))
+    by_table = sorted(_settled(wanted), key=lambda effect: _PLACES.get(type(effect), ("", 0)))
     for kind, group in groupby(by_table, type):
         _WRITERS.get(kind, _never)(cursor, list(group))
+
+
+def _settled(wanted: Iterable[Effect]) -> Iterable[Effect]:
+    """Of each parked submission only what became of it last: so that all that park, and all that end, go together.
+
+    Waking comes after them. Whoever was parked behind a wake is woken too, and parks again.
+    """
+    last: dict[object, Effect] = {}
+    for number, effect in enumerate(wanted):
+        key = (effect.receipt_id, effect.digest) if isinstance(effect, Park | Unpark) else number
+        last.pop(key, None)
+        last[key] = effect
+    return last.values()
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -145,7 +158,7 @@ def _park(cursor: Cursor, rows: Sequence[Park]) -> None:
                            %s::text[], %s::int[], %s::bigint[], %s::timestamptz[], %s::text[])
                     AS x(r, d, a, i, s, st, j, t, p, o, l, tp)
                ON CONFLICT (receipt_id, digest) DO UPDATE SET awaited = EXCLUDED.awaited, ready = false"""
-    cursor.execute(query, _columns(list({(row.receipt_id, row.digest): row for row in rows}.values())))
+    cursor.execute(query, _columns(rows))
 
 
 def _park_facts(cursor: Cursor, rows: Sequence[ParkFact]) -> None:
@@ -184,21 +197,21 @@ _WRITERS: dict[type, Any] = {
     UnparkFact: _unpark_facts,
 }
 
-_TABLES: dict[type, str] = {
-    Reserve: "reservations",
-    Release: "reservations",
-    SetDeadline: "deadlines",
-    ClearDeadline: "deadlines",
-    MarkDeadlines: "deadlines",
-    Wake: "parked",
-    Park: "parked",
-    Unpark: "parked",
-    KnowKey: "institution_keys",
-    EndKey: "institution_keys",
-    ParkFact: "parked_facts",
-    UnparkFact: "parked_facts",
-    SendReceipt: "receipt_outbox",
-    KnowFact: "foreign_facts",
-    Answer: "http_commands",
+_PLACES: dict[type, tuple[str, int]] = {
+    Reserve: ("reservations", 0),
+    Release: ("reservations", 0),
+    SetDeadline: ("deadlines", 0),
+    ClearDeadline: ("deadlines", 0),
+    MarkDeadlines: ("deadlines", 0),
+    Park: ("parked", 0),
+    Unpark: ("parked", 1),
+    Wake: ("parked", 2),
+    KnowKey: ("institution_keys", 0),
+    EndKey: ("institution_keys", 0),
+    ParkFact: ("parked_facts", 0),
+    UnparkFact: ("parked_facts", 0),
+    SendReceipt: ("receipt_outbox", 0),
+    KnowFact: ("foreign_facts", 0),
+    Answer: ("http_commands", 0),
 }
-"""Which table each effect is written to."""
+"""Which table each effect is written to, and its turn there; those of one turn keep their order."""

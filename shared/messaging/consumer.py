@@ -35,6 +35,8 @@ WATCH_SECONDS = 1.0
 COMMIT_SECONDS = 0.5
 """Offsets are committed to Kafka no oftener: they are a hint, and each commit is a record in the broker."""
 POSITION_SECONDS = 5.0
+FAULT_SECONDS = 1.0
+"""The pause after a fault of our own: the same records come again at once, and would keep a core busy."""
 IDLE_MS = 1_000
 """How long the broker and a poll wait for a record; the first one that comes ends both."""
 RETRY_FOR_SECONDS = 60.0
@@ -188,6 +190,7 @@ class BatchConsumer:
                 log.exception("batch given back", extra={"group": self.group})
                 for batches in _by_topic(flowing):
                     self._give_back(batches)
+                await asyncio.sleep(FAULT_SECONDS)
 
     async def watch(self) -> None:
         """Looks for ever after partitions that wait for a missing link: nothing may come on them any more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import Connection, Engine, func, select, update
@@ -75,7 +75,11 @@ class CheckpointPublisher:
 
 def _runs(connection: Connection, first: int, end: int) -> list[Run]:
     """Where the entries with an index in [first, end) came from, in order."""
-    query = select(entries.c.source, entries.c.topic, entries.c.partition)
-    query = query.where(entries.c.index >= first, entries.c.index < end).order_by(entries.c.index)
-    places = groupby((row.source, row.topic, row.partition) for row in connection.execute(query))
-    return [Run(source, topic, partition, len(list(rows))) for (source, topic, partition), rows in places]
+    place = entries.c.source, entries.c.topic, entries.c.partition
+    nth = func.row_number().over(partition_by=place, order_by=entries.c.index)
+    among = (entries.c.index >= first) & (entries.c.index < end)
+    # Within a run the index and the entry's number among those of its place grow alike.
+    placed = select(entries.c.index, *place, (entries.c.index - nth).label("run")).where(among).subquery()
+    of_run = placed.c.source, placed.c.topic, placed.c.partition
+    query = select(*of_run, func.count()).group_by(*of_run, placed.c.run).order_by(func.min(placed.c.index))
+    return [Run(*row) for row in connection.execute(query)]
