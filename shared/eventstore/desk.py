@@ -89,8 +89,8 @@ class Desk:
         for stream in reads.streams:
             self.events[stream] = [decode(row.state, row.type) for row in found.streams.get(stream, ())]
         self.held.update(found.reservations)
-        for (scope, key), holder in found.reservations.items():
-            self.holders[scope].setdefault(key, holder)
+        for (scope, name), holder in found.reservations.items():
+            self.holders[scope].setdefault(name, holder)
         for key in reads.foreign:
             self.foreign[key] = [decode(state, key[0]) for state in found.foreign.get(key, ())]
         self.keys.update(found.keys)
@@ -277,8 +277,8 @@ class Draft:
     def merge(self) -> None:
         """The command succeeded: later commands of the batch see what it staged."""
         self._desk.states.update(self._states)
-        for (scope, key), holder in self._taken.items():
-            self._desk.holders[scope][key] = holder
+        for (scope, name), holder in self._taken.items():
+            self._desk.holders[scope][name] = holder
         for key, known in self._foreign.items():
             self._desk.foreign.setdefault(key, []).extend(known)
         self._desk.keys.update(self._keys)

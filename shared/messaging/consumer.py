@@ -182,7 +182,7 @@ class BatchConsumer:
 
     async def _handle(self, records: Sequence[Record]) -> None:
         async with self._busy:
-            flowing = [one for one in records if TopicPartition(one.topic, one.partition) not in self.stopped]
+            flowing = self._flowing(records)
             try:
                 for batches in _by_topic(flowing):
                     await self._handle_batches(batches)
@@ -191,6 +191,11 @@ class BatchConsumer:
                 for batches in _by_topic(flowing):
                     self._give_back(batches)
                 await asyncio.sleep(FAULT_SECONDS)
+
+    def _flowing(self, records: Sequence[Record]) -> Sequence[Record]:
+        if not self.stopped:
+            return records
+        return [one for one in records if TopicPartition(one.topic, one.partition) not in self.stopped]
 
     async def watch(self) -> None:
         """Looks for ever after partitions that wait for a missing link: nothing may come on them any more."""
@@ -333,8 +338,12 @@ async def _patient(poll: Any, *, timeout_ms: int, max_records: int) -> Any:
 
 
 def _by_topic(records: Sequence[Record]) -> Iterable[Batches]:
+    """A poll's records; those of a partition mostly stand together there."""
     topics: dict[str, dict[TopicPartition, list[Record]]] = {}
+    here, batch = None, []
     for record in records:
-        partition = TopicPartition(record.topic, record.partition)
-        topics.setdefault(record.topic, {}).setdefault(partition, []).append(record)
+        if here is None or record.partition != here.partition or record.topic != here.topic:
+            here = TopicPartition(record.topic, record.partition)
+            batch = topics.setdefault(here.topic, {}).setdefault(here, [])
+        batch.append(record)
     return topics.values()

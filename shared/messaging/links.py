@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 from aiokafka import TopicPartition
@@ -20,7 +21,9 @@ Link: TypeAlias = tuple[PositionKey, Linked[Record]]
 HELD_SECONDS = 5.0
 """How long a missing link is looked for ahead, before it is looked for behind. A clock of machines, not of rules."""
 
-_SOURCE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_SOURCE = re.compile(r"[\x21-\x7e]+", re.ASCII)
+MAX_SOURCE = 128
+"""Characters of a source's name."""
 
 
 @dataclass(slots=True)
@@ -79,14 +82,16 @@ class Links:
     def take(self, partition: TopicPartition, records: Sequence[Record]) -> Taken:
         """Offers a partition's records to their chains, up to the first that breaks one."""
         taken = Taken()
+        key = chain = None
         for record in records:
             headers = fact_headers(record.headers)
             if headers is None or record.value is None or not _makes_sense(headers):
                 why = f"unreadable headers or no value at offset {record.offset}"
                 taken.broken = Stopped(partition, record.offset, why)
                 return taken
-            key = PositionKey(self._consumer, headers.source, record.topic, record.partition)
-            chain = self._chain(key)
+            if key is None or chain is None or key.source != headers.source:
+                key = PositionKey(self._consumer, headers.source, record.topic, record.partition)
+                chain = self._chain(key)
             try:
                 links = chain.offer(headers, record.offset, record.value, record)
             except ChainBroken as error:
@@ -95,9 +100,11 @@ class Links:
                     self._gap(key) if error.why == "gap" else Stopped(partition, record.offset, why)
                 )
                 return taken
-            self._note(key, chain)
-            taken.links += [(key, link) for link in links]
-            if not links and chain.last is not None and headers.position <= chain.last.position:
+            if chain.held or self._waiting_since:
+                self._note(key, chain)
+            for link in links:
+                taken.links.append((key, link))
+            if not links and headers.position <= chain.at:
                 taken.repeats.append((headers, record))
         return taken
 
@@ -163,10 +170,7 @@ class Links:
     def settle(self, moves: Iterable[Move]) -> None:
         """These moves are committed."""
         for move in moves:
-            chain = self._chain(move.key)
-            chain.stored = move.new
-            if chain.last is not None and chain.last.position == move.new.position:
-                chain.last = move.new
+            self._chain(move.key).settle(move.new)
 
     def after(self, batches: Batches, taken: Mapping[TopicPartition, Taken]) -> dict[TopicPartition, Next]:
         """What follows in each partition once its links are written; a broken one's chains hold nothing any more."""
@@ -197,8 +201,15 @@ class Links:
 
 def _makes_sense(headers: FactHeaders) -> bool:
     return (
-        0 <= headers.previous < headers.position < 1 << 63 and _SOURCE.fullmatch(headers.source) is not None
+        0 <= headers.previous < headers.position < 1 << 63
+        and len(headers.source) <= MAX_SOURCE
+        and _is_source(headers.source)
     )
+
+
+@lru_cache(maxsize=64)
+def _is_source(text: str) -> bool:
+    return _SOURCE.fullmatch(text) is not None
 
 
 def _position(link: Linked[Record]) -> Position:

@@ -126,7 +126,7 @@ class OwnTopic:
         known = headers.position, hashlib.sha256(value).digest()
         if headers.position <= head:
             return known
-        if one.chain.last is not None and headers.position <= one.chain.last.position:
+        if headers.position <= one.chain.at:
             self.repeated.append(known)
         one.ready += one.chain.offer(headers, record.offset, value, value)
         return None
