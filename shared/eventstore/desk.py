@@ -116,10 +116,14 @@ class Draft:
     """What one command sees and stages.
 
     Every look at something that was not read raises `NotRead`; nothing is queried from inside a decision.
+
+    Attributes:
+        missed: whether a look found something not read, whoever caught it.
     """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self.missed = False
         self._states: dict[str, tuple[int, Any]] = {}
         self._taken: dict[tuple[str, str], str | None] = {}
         self._foreign: dict[tuple[str, str], list[Envelope[Any]]] = {}
@@ -129,6 +133,10 @@ class Draft:
         self._blocked: Counter[tuple[str, str]] = Counter()
         self.facts: list[Encoded] = []
         self.effects: list[Effect] = []
+
+    def _not_read(self, **missing: frozenset[Any]) -> NotRead:
+        self.missed = True
+        return NotRead(Reads(**missing))
 
     @property
     def service(self) -> str:
@@ -156,7 +164,7 @@ class Draft:
         if found is None:
             events = self._desk.events.get(stream)
             if events is None:
-                raise NotRead(Reads(streams=frozenset((stream,))))
+                raise self._not_read(streams=frozenset((stream,)))
             found = len(events), decider.fold(event.data for event in events)
             self._desk.states[stream] = found
         return found
@@ -222,13 +230,13 @@ class Draft:
         if key in self._desk.holders[scope]:
             return self._desk.holders[scope][key]
         if (scope, key) not in loaded.reservations and scope not in loaded.scopes:
-            raise NotRead(Reads(reservations=frozenset(((scope, key),))))
+            raise self._not_read(reservations=frozenset(((scope, key),)))
         return None
 
     def holders(self, scope: str) -> dict[str, str]:
         """All keys of a scope with their holders."""
         if scope not in self._desk.loaded.scopes:
-            raise NotRead(Reads(scopes=frozenset((scope,))))
+            raise self._not_read(scopes=frozenset((scope,)))
         mine = {key: holder for (where, key), holder in self._taken.items() if where == scope}
         merged = {**self._desk.holders[scope], **mine}
         return {key: holder for key, holder in merged.items() if holder is not None}
@@ -238,13 +246,13 @@ class Draft:
         key = type_of(service, cls).name, subject
         known = self._foreign.get(key) or self._desk.foreign.get(key)
         if known is None:
-            raise NotRead(Reads(foreign=frozenset((key,))))
+            raise self._not_read(foreign=frozenset((key,)))
         return known[-1] if known else None
 
     def key(self, key_id: str) -> KnowKey | None:
         """A registered signing key."""
         if key_id not in self._desk.loaded.keys:
-            raise NotRead(Reads(keys=frozenset((key_id,))))
+            raise self._not_read(keys=frozenset((key_id,)))
         return self._keys.get(key_id) or self._desk.keys.get(key_id)
 
     def waiting(self, receipt_id: str) -> frozenset[str]:
@@ -257,21 +265,21 @@ class Draft:
     def awaiting(self, awaited: str) -> int:
         """How many parked submissions await one thing; a bound, not re-checked under the lock."""
         if awaited not in self._desk.awaiting:
-            raise NotRead(Reads(awaiting=frozenset((awaited,))))
+            raise self._not_read(awaiting=frozenset((awaited,)))
         return self._desk.awaiting[awaited] + self._desk.more_awaiting[awaited] + self._awaiting[awaited]
 
     def blocked(self, consumer: str, key: str) -> int:
         """How many foreign facts are parked of a key: a later one waits behind them."""
         read = self._desk.blocked.get(consumer)
         if read is None:
-            raise NotRead(Reads(blocked=frozenset((consumer,))))
+            raise self._not_read(blocked=frozenset((consumer,)))
         name = consumer, key
         return read.get(key, 0) + self._desk.more_blocked[name] + self._blocked[name]
 
     def answer(self, causation_id: str) -> Answer | None:
         """The answer already given to an HTTP command."""
         if causation_id not in self._desk.loaded.answers:
-            raise NotRead(Reads(answers=frozenset((causation_id,))))
+            raise self._not_read(answers=frozenset((causation_id,)))
         return self._desk.answers.get(causation_id)
 
     def merge(self) -> None:

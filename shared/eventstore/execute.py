@@ -228,20 +228,20 @@ class Executor:
         return Desk(self.service, self._effects, self._clock())
 
     def _prefetch(self, desk: Desk, works: Sequence[Work[Any]], first: int) -> None:
-        """Asks every unit what it needs, and again once that is there, until it asks for no more: twice as a rule."""
+        """Asks every unit what it needs; who looked for something that was not read yet, again once it is there."""
         self._load(desk, self._always)
-        asked = list(enumerate(works, first))
+        draft, asked = desk.draft(), list(enumerate(works, first))
         while asked:
-            draft = desk.draft()
-            answers = [(each, self._reads(each[1], draft, each[0])) for each in asked]
-            asked = [each for each, needed in answers if not needed.within(desk.loaded)]
-            self._load(desk, Reads.union(needed for _, needed in answers))
+            answers = [(each, *self._reads(each[1], draft, each[0])) for each in asked]
+            asked = [each for each, needed, missed in answers if missed and not needed.within(desk.loaded)]
+            self._load(desk, Reads.union(needed for _, needed, _ in answers))
 
-    def _reads(self, work: Work[Any], draft: Draft, index: int) -> Reads:
+    def _reads(self, work: Work[Any], draft: Draft, index: int) -> tuple[Reads, bool]:
+        draft.missed = False
         try:
-            return work.reads(draft)
+            return work.reads(draft), draft.missed
         except NotRead as missing:
-            return missing.reads
+            return missing.reads, True
         except Exception as error:
             raise WorkFailed(index, error) from error
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Table
 
@@ -15,8 +15,7 @@ from shared.contracts.fact import Envelope, Fact
 from shared.eventstore.changes import PositionKey
 
 
-@dataclass(frozen=True, slots=True)
-class Projected:
+class Projected(NamedTuple):
     """A fact as a projection meets it. `position` is its place in the source, for `as_of`."""
 
     position: int
@@ -39,6 +38,10 @@ class Projection:
     reads: tuple[type[Fact], ...]
     fold: Callable[[Connection, Sequence[Projected]], None]
 
+    def needs(self, fact: Envelope[Any]) -> bool:
+        """Whether it is to be folded."""
+        return not self.reads or type(fact.data) in self.reads
+
 
 class Source(Protocol):
     """Where facts come from, in the order in which they are folded; what was read once never changes.
@@ -56,9 +59,9 @@ class Source(Protocol):
         """The bytes of the first fact behind a cursor, whatever they are; None where there is none."""
 
     def page(
-        self, connection: Connection, projection: Projection, after: int, until: int
+        self, connection: Connection, projections: Sequence[Projection], after: int, until: int
     ) -> Sequence[Projected]:
-        """The facts that a projection needs, from its cursor `after` to its cursor `until`.
+        """The facts that any of these projections needs, from their cursor `after` to their cursor `until`.
 
         Raises: UnknownFactType, msgspec.MsgspecError where bytes are not the fact that they should be.
         """

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from shared.contracts.fact import Envelope, decode, type_of
 from shared.eventstore.changes import PositionKey
 from shared.eventstore.projection import Projected, Projection, Source
+from shared.eventstore.sql import rows_of
 from shared.eventstore.store import Store
 from shared.eventstore.tables import EVENTS, events, positions
 from shared.telemetry.conventions import FACTS, folding
@@ -31,7 +32,14 @@ PROJECTION = "projection"
 LOOKS = 512
 """Facts of a page that are looked at for their traces."""
 
+_OWN = """SELECT notification_id, topic, state FROM events
+          WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id"""
+_OWN_OF_TYPES = """SELECT notification_id, topic, state FROM events
+                   WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s) ORDER BY notification_id"""
 _any_fact = msgspec.json.Decoder(Envelope[msgspec.Raw])
+
+
+_KEY = [positions.c[name] for name in PositionKey._fields]
 
 
 def projection_consumer(service: str, projection: str) -> str:
@@ -61,19 +69,18 @@ class OwnFacts:
         return connection.scalar(query.order_by(events.c.notification_id).limit(1))
 
     def page(
-        self, connection: Connection, projection: Projection, after: int, until: int
+        self, connection: Connection, projections: Sequence[Projection], after: int, until: int
     ) -> Sequence[Projected]:
         """See `Source`."""
-        columns = events.c
-        query = select(columns.notification_id, columns.topic, columns.state)
-        query = query.where(columns.notification_id > after, columns.notification_id <= until)
-        if projection.reads:
-            names = [type_of(self._service, cls).name for cls in projection.reads]
-            query = query.where(columns.topic.in_(names))
-        rows = connection.execute(query.order_by(columns.notification_id))
-        if not projection.reads:
-            return [Projected(position, _any_fact.decode(state)) for position, _, state in rows]
-        return [Projected(position, decode(state, name)) for position, name, state in rows]
+        names = {type_of(self._service, cls).name for each in projections for cls in each.reads}
+        if all(each.reads for each in projections):
+            rows = rows_of(connection, _OWN_OF_TYPES, [after, until, list(names)])
+        else:
+            rows = rows_of(connection, _OWN, [after, until])
+        return [
+            Projected(position, decode(state, name) if name in names else _any_fact.decode(state))
+            for position, name, state in rows
+        ]
 
 
 class Behind(NamedTuple):
@@ -118,15 +125,17 @@ class Projector:
         self._round_ended = time.monotonic()
 
     def project_some(self) -> int:
-        """Folds one page into each projection that is behind.
+        """Folds one page into each projection that is behind; those that stand at one place share it.
 
         One look tells which are: mostly none is. Returns how much was to be folded; 0: all are up to date.
         """
         with self._engine.begin() as connection:
             end, at = self._source.end(connection), self._cursors(connection)
-        moved = sum(
-            self._advance(each, at[each.name], end) for each in self._projections if at[each.name] < end
-        )
+        behind: dict[int, list[Projection]] = {}
+        for each in self._projections:
+            if at[each.name] < end:
+                behind.setdefault(at[each.name], []).append(each)
+        moved = sum(self._advance(here, after, end) for after, here in behind.items())
         self._round_ended = time.monotonic()
         return moved
 
@@ -153,23 +162,32 @@ class Projector:
         at = cursors(connection, keys)
         return {each.name: at.get(key, 0) for each, key in zip(self._projections, keys, strict=True)}
 
-    def _advance(self, projection: Projection, after: int, end: int) -> int:
-        key = self._source.key(projection.name)
+    def _advance(self, projections: Sequence[Projection], after: int, end: int) -> int:
         until = min(after + PAGE, end)
         began = time.monotonic()
-        with (
-            Around(self._tracing, folding(projection.name)) as span,
-            self._engine.begin() as connection,
-        ):
-            if not _move(connection, key, after, until):
-                return until - after  # another was first: the next look tells how far
-            page = self._source.page(connection, projection, after, until)
-            if page:
-                projection.fold(connection, page)
-                _tell(span, page)
+        with self._engine.begin() as connection:
+            mine = self._moved(connection, projections, after, until)
+            page = self._source.page(connection, mine, after, until) if mine else []
+            for each in mine:
+                self._fold(connection, each, page)
         self._metrics.observe(TRANSACTION_SECONDS, time.monotonic() - began, PROJECTION)
-        self._metrics.add(PROJECTED, until - after, projection.name)
+        for each in mine:
+            self._metrics.add(PROJECTED, until - after, each.name)
         return until - after
+
+    def _moved(
+        self, connection: Connection, projections: Sequence[Projection], after: int, until: int
+    ) -> list[Projection]:
+        """Those whose cursor was moved here; with the others another projector was first."""
+        keys = {self._source.key(each.name): each for each in projections}
+        return [keys[key] for key in _move(connection, list(keys), after, until)]
+
+    def _fold(self, connection: Connection, projection: Projection, page: Sequence[Projected]) -> None:
+        needed = [each for each in page if projection.needs(each.fact)]
+        if needed:
+            with Around(self._tracing, folding(projection.name)) as span:
+                projection.fold(connection, needed)
+                _tell(span, needed)
 
 
 def _tell(span: Around, page: Sequence[Projected]) -> None:
@@ -189,11 +207,12 @@ def cursor(connection: Connection, key: PositionKey) -> int:
 
 def cursors(connection: Connection, keys: Sequence[PositionKey]) -> dict[PositionKey, int]:
     """How far each of these is; one that has no page yet is left out. One statement for all."""
-    key = tuple_(*(positions.c[name] for name in PositionKey._fields))
-    query = select(*(positions.c[name] for name in PositionKey._fields), positions.c.position).where(
-        key.in_(keys)
-    )
+    query = select(*_KEY, positions.c.position).where(_among(keys))
     return {PositionKey(*row[:-1]): row.position for row in connection.execute(query)}
+
+
+def _among(keys: Sequence[PositionKey]) -> ColumnElement[bool]:
+    return tuple_(*_KEY).in_(keys)
 
 
 def lock_cursor(connection: Connection, key: PositionKey) -> int:
@@ -208,12 +227,16 @@ def set_cursor(connection: Connection, key: PositionKey, position: int) -> None:
     connection.execute(positions.update().where(*_at(key)).values(position=position))
 
 
-def _move(connection: Connection, key: PositionKey, after: int, until: int) -> bool:
-    """Compare-and-set of the cursor; False where another projector was there first."""
+def _move(
+    connection: Connection, keys: Sequence[PositionKey], after: int, until: int
+) -> Sequence[PositionKey]:
+    """Compare-and-set of cursors. Returns those that stood there: elsewhere another projector was first."""
     if after == 0:
-        _ensure(connection, key)
-    moved = positions.update().where(*_at(key), positions.c.position == after).values(position=until)
-    return connection.execute(moved).rowcount == 1
+        for key in keys:
+            _ensure(connection, key)
+    moved = positions.update().where(_among(keys), positions.c.position == after).values(position=until)
+    # In one order for everyone: two projectors then wait for each other in turn, never both at once.
+    return sorted(PositionKey(*row) for row in connection.execute(moved.returning(*_KEY)))
 
 
 def _ensure(connection: Connection, key: PositionKey) -> None:

@@ -164,7 +164,7 @@ class Scratch:
 
     def _page(self, after: int, until: int) -> Sequence[Projected]:
         with self._reading.connect() as connection:
-            return self.source.page(connection, self.projection, after, until)
+            return self.source.page(connection, [self.projection], after, until)
 
     def finish(self) -> None:
         """Makes the indexes, the comments, and the statistics by which queries are planned."""

@@ -95,19 +95,12 @@ class Submit:
             streams=frozenset((BUSINESS_DAY, receipt)), parked=frozenset((receipt,)), scopes=_HALF_DECIDED
         )
         checked = self._checked()
-        if checked is None or self._is_answered(draft):
-            return own | Reads(streams=frozenset((risk_id(receipt),)))
+        if checked is None:
+            return own
         try:
             return own | self._handler(checked).reads(self._submitted(checked, draft), draft)
         except NotRead as missing:
             return own | missing.reads
-
-    def _is_answered(self, draft: Draft) -> bool:
-        """Whether its receipt stands already, as far as that was read: most are new."""
-        try:
-            return bool(draft.state(receipts, self.record.receipt_id).versions)
-        except NotRead:
-            return False
 
     def perform(self, draft: Draft) -> str:
         """Answers what the receipt will say, or what became of it instead."""

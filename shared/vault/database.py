@@ -31,6 +31,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.dml import ReturningInsert
 
+from shared.arrays import quick_lists
 from shared.pool import noticing_cut
 from shared.vault.errors import VaultError, VaultFault, VaultForbidden, VaultUnavailable
 
@@ -59,7 +60,7 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         hide_parameters=True,
         connect_args=_PATIENCE,
     )
-    return noticing_cut(engine)
+    return noticing_cut(quick_lists(engine))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from services.audit.ledger.append import edge_of
 from services.audit.ledger.tables import checkpoints, entries, head, tiles
+from shared.eventstore.sql import rows_of
 from shared.tlog.hashing import HASH_SIZE
 from shared.tlog.tiles import TILE_WIDTH, BundleRef, TileRef, encode_bundle
 
@@ -143,11 +144,11 @@ def page(
     connection: Connection, first: int, limit: int, types: Sequence[str] | None = None
 ) -> Sequence[Logged]:
     """Entries with an index in [first, first + limit), in order; of these types, or all."""
-    query = select(entries.c.index, entries.c.type, entries.c.entry)
-    query = query.where(entries.c.index >= first, entries.c.index < first + limit).order_by(entries.c.index)
+    query = "SELECT index, type, entry FROM entries WHERE index >= %s AND index < %s"
+    values: list[object] = [first, first + limit]
     if types is not None:
-        query = query.where(entries.c.type.in_(types))
-    return [Logged(*row) for row in connection.execute(query)]
+        query, values = f"{query} AND type = ANY(%s)", [*values, list(types)]
+    return [Logged(*row) for row in rows_of(connection, f"{query} ORDER BY index", values)]
 
 
 def _bigints(values: Iterable[int]) -> BindParameter[list[int]]:

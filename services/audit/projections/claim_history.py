@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Date, DateTime, Index, Table, Text, or_, select
 
 from services.audit.projections.claims import ACCOUNT, related
 from services.audit.projections.schema import metadata
+from shared.contracts.fact import Envelope
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, any_of, write_once
+from shared.eventstore.upsert import Row, any_of, append
 
 claim_history = Table(
     "claim_history",
@@ -32,23 +34,14 @@ claim_history = Table(
 
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
     """Applies a page of facts; each stands for itself, in whatever order they come."""
-    rows = [
-        {
-            "index": projected.position,
-            "fact_id": projected.fact.id,
-            "type": projected.fact.type,
-            "subject": projected.fact.subject,
-            "streamversion": projected.fact.streamversion,
-            "occurredat": projected.fact.occurredat,
-            "businessdate": projected.fact.businessdate,
-            "actor": projected.fact.actor,
-            "duty": projected.fact.duty,
-            "correlation": projected.fact.correlationid,
-            "causation": projected.fact.causationid,
-        }
-        for projected in page
-    ]
-    write_once(connection, claim_history, rows)
+    append(connection, claim_history, (_row(*projected) for projected in page))
+
+
+def _row(index: int, fact: Envelope[Any]) -> tuple[Any, ...]:
+    return (
+        index, fact.id, fact.type, fact.subject, fact.streamversion, fact.occurredat, fact.businessdate, fact.actor,
+        fact.duty, fact.correlationid, fact.causationid,
+    )  # fmt: skip
 
 
 def facts_about(connection: Connection, claim_id: str, limit: int) -> list[Row]:

@@ -80,16 +80,20 @@ class LedgerFacts:
         return next((row.entry for row in self._ledger.page(connection, after, 1, None)), None)
 
     def page(
-        self, connection: Connection, projection: Projection, after: int, until: int
+        self, connection: Connection, projections: Sequence[Projection], after: int, until: int
     ) -> Sequence[Projected]:
         """See `Source`. Whatever anybody sent is in the ledger: what is no fact is passed over and counted."""
+        read = {cls for each in projections for cls in each.reads}
+        names = {entry.name for entry in registered() if entry.cls in read}
+        types = list(names) if all(each.reads for each in projections) else None
         found = []
-        for row in self._ledger.page(connection, after, until - after, _types(projection)):
-            fact = _fact(row, typed=bool(projection.reads))
+        for row in self._ledger.page(connection, after, until - after, types):
+            fact = _fact(row, typed=row.type in names)
             if fact is None:
                 self.passed_over += 1
-                log.error("entry passed over", extra={"projection": projection.name, "index": row.index})
-            else:
+                log.error("entry passed over", extra={"index": row.index})
+                fact = _fact(row, typed=False) if types is None else None
+            if fact is not None:
                 found.append(Projected(row.index, fact))
         return found
 
@@ -98,10 +102,6 @@ def as_of(connection: Connection, name: str) -> int:
     """How many entries of the ledger a projection has folded."""
     here = positions.c.consumer == projection_consumer(SERVICE, name)
     return connection.scalar(select(positions.c.position).where(here)) or 0
-
-
-def _types(projection: Projection) -> list[str] | None:
-    return [entry.name for entry in registered() if entry.cls in projection.reads] or None
 
 
 def _fact(row: Logged, *, typed: bool) -> Envelope[Any] | None:

@@ -36,7 +36,7 @@ from shared.contracts.payment import (
     SubsidyPaid,
 )
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, any_of, write_once
+from shared.eventstore.upsert import Row, any_of, append
 
 USED, ATTESTED, CLAIMED, CHECKED, APPROVED, PAID, REFUSED = ROLES = (
     "USED", "ATTESTED", "CLAIMED", "CHECKED", "APPROVED", "PAID", "REFUSED",
@@ -91,21 +91,12 @@ def _links(fact: Envelope[Any]) -> Iterator[tuple[str, str, str]]:
 
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
     """Applies a page of facts; each stands for itself, in whatever order they come."""
-    rows = [
-        {
-            "index": projected.position,
-            "role": role,
-            "case_id": projected.fact.subject,
-            "duty": duty,
-            "actor": actor,
-            "type": projected.fact.type,
-            "fact_id": projected.fact.id,
-            "businessdate": projected.fact.businessdate,
-        }
-        for projected in page
-        for role, duty, actor in _links(projected.fact)
-    ]
-    write_once(connection, responsibility, rows)
+    append(connection, responsibility, (row for projected in page for row in _rows(*projected)))
+
+
+def _rows(index: int, fact: Envelope[Any]) -> Iterator[tuple[Any, ...]]:
+    for role, duty, actor in _links(fact):
+        yield index, role, fact.subject, duty, actor, fact.type, fact.id, fact.businessdate
 
 
 def chain(connection: Connection, claim_id: str, limit: int) -> list[Row]:
