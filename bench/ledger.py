@@ -20,7 +20,7 @@ from bench.child import child_process
 from bench.figures import per_100k, points
 from bench.processes import memory_mb, spent
 from bench.profiling import POSTGRES
-from bench.scratch import delete_groups, scratch_database
+from bench.scratch import scratch_database
 from bench.throughput import Bench
 from bench.topics import LEDGER_DATABASE
 from bench.watch import Stores
@@ -104,21 +104,21 @@ def run_ledger(bench: Bench) -> Ledger:
 
 
 def _append(bench: Bench) -> dict[str, Any]:
-    """Audit's consumer alone, on an empty database beside the live one, whose service rests meanwhile."""
+    """Audit's consumer alone, on an empty database beside the live one, whose service rests meanwhile.
+
+    Its consumer group stays behind: Kafka forgets one without members by itself.
+    """
     servers = bench.servers
     group = f"audit.bench-{secrets.token_hex(4)}"
-    try:
-        with (
-            scratch_database(servers.postgres, LEDGER_DATABASE),
-            Stores.of(servers) as stores,
-            child_process(servers.state, WORKER, "bench.ledger_worker", group) as child,
-        ):
-            before = bench.look(stores.administration, [child])
-            done = child.ask({"append": {"leaves": stores.sample().ledgered}})
-            used = spent(before, bench.look(stores.administration, [child]))
-            peak = memory_mb(child.pid)["peak"]
-    finally:
-        delete_groups(servers.kafka, [group])
+    with (
+        scratch_database(servers.postgres, LEDGER_DATABASE),
+        Stores.of(servers) as stores,
+        child_process(servers.state, WORKER, "bench.ledger_worker", group) as child,
+    ):
+        before = bench.look(stores.administration, [child])
+        done = child.ask({"append": {"leaves": stores.sample().ledgered}})
+        used = spent(before, bench.look(stores.administration, [child]))
+        peak = memory_mb(child.pid)["peak"]
     leaves = done["leaves"]
     wanted = (WORKER, *bench.layout.brokers)
     cpu = {**{name: used.processes[name] for name in wanted}, POSTGRES: used.postgres}

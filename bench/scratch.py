@@ -64,12 +64,6 @@ def _delete(kafka: KafkaEndpoint, names: Sequence[str]) -> None:
         )
 
 
-def delete_groups(kafka: KafkaEndpoint, names: Sequence[str]) -> None:
-    """Forgets consumer groups. What was never there is no fault, nor one whose member was killed: it expires."""
-    for future in kafka.admin().delete_consumer_groups(list(names), request_timeout=CALL_SECONDS).values():
-        _unless(future.result, KafkaError.GROUP_ID_NOT_FOUND, KafkaError.NON_EMPTY_GROUP)
-
-
 def _unless(result: Callable[[float], object], *accepted: int) -> None:
     """Raises: ProvisioningFailed: the broker refused for another reason than these."""
     try:

@@ -17,7 +17,7 @@ from bench.figures import per_100k
 from bench.opening import FIRST_DAY
 from bench.processes import memory_mb, spent
 from bench.profiling import POSTGRES
-from bench.scratch import delete_groups, scratch_database, scratch_topics
+from bench.scratch import scratch_database, scratch_topics
 from bench.stock.service import FOLLOWED
 from bench.throughput import STAGES, Bench
 from bench.topics import (
@@ -150,7 +150,6 @@ def _started(running: ExitStack, bench: Bench) -> list[Child]:
     servers = bench.servers
     usccs = [one.uscc for one in bench.organisations]
     topics = [*map(stock_intake, SERVICES), *map(stock_facts, SERVICES), *map(stock_receipts, usccs)]
-    running.callback(delete_groups, servers.kafka, _groups())
     running.enter_context(scratch_topics(servers.kafka, topics))
     names = (*SERVICES, LEDGER)
     for name in names:
@@ -160,13 +159,6 @@ def _started(running: ExitStack, bench: Bench) -> list[Child]:
             child_process(servers.state, f"{NAME}-{name}", "bench.stock", name, str(bench.seed))
         )
         for name in names
-    ]
-
-
-def _groups() -> list[str]:
-    own = [f"bench.stock.{name}" for name in (*SERVICES, LEDGER)]
-    return own + [
-        f"bench.stock.{service}.{source}" for service, rows in FOLLOWED.items() for source, _ in rows
     ]
 
 
