@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from tests.nodejs import NEEDING, missing
 from tests.sharing import OneStackEach
-
-# A test's broker lives for minutes: what its optimising compiler costs is never earned back.
-os.environ.setdefault("ZEREN_KAFKA_JVM", "-XX:TieredStopAtLevel=1")
 
 # Speed is a claim of bench/: no example fails because the machine was busy.
 settings.register_profile("zeren", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -91,10 +91,8 @@ def _start(brokers: list[_Broker], supervisor: Supervisor) -> None:
 
 
 def _read_options() -> tuple[str, ...]:
-    """The file's, and after them those of `ZEREN_KAFKA_JVM`, parted by spaces."""
     lines = (TEMPLATES / "jvm.options").read_text("utf-8").splitlines()
-    own = os.environ.get("ZEREN_KAFKA_JVM", "").split()
-    return (*(line for line in lines if line and not line.startswith("#")), *own)
+    return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,13 +190,8 @@ class _Broker:
         command = ("kafka.tools.StorageTool", "format", "-t", _cluster_id(self.state.id))
         options = ("-c", str(self.folder / "server.properties"), "-S", f"SCRAM-SHA-512={scram}")
         folder = archives.archive_folder(self.java, self.jars, self.options)
-        quick = (
-            "-XX:TieredStopAtLevel=1",
-            *self.options,
-            *archives.known_archives(folder),
-            *self._java_arguments(),
-        )
-        write_private(arguments, _argument_file((*quick, *command, *options)))
+        java = (*self.options, *archives.known_archives(folder), *self._java_arguments())
+        write_private(arguments, _argument_file((*java, *command, *options)))
         try:
             done = subprocess.run(
                 [self.java, f"@{arguments}"], capture_output=True, timeout=FORMAT_SECONDS, check=False
