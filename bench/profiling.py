@@ -82,7 +82,8 @@ def _recorded(name: str, pid: int, folder: Path) -> Iterator[None]:
             "py-spy isn't there; pip install py-spy into the environment",
         )
     command = [found, "record", "--pid", str(pid), "--rate", str(RATE), "--format", "raw", "--threads"]
-    command += ["--gil", "--output", str(raw)]  # who waits in a call of the system counts as working otherwise
+    # Only who holds the interpreter: who waits in a call of the system would count as working.
+    command += ["--gil", "--output", str(raw)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield

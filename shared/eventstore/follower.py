@@ -10,10 +10,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from shared.contracts.fact import Envelope, Fact, decode, type_of
 from shared.eventstore.changes import PositionKey
+from shared.eventstore.sql import rows_of
 from shared.eventstore.store import Store
 from shared.eventstore.tables import EVENTS, positions
 
 PAGE = 500
+_WANTED = """SELECT notification_id, topic, state FROM events
+             WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s)
+             ORDER BY notification_id LIMIT %s"""
 
 
 class Follower:
@@ -39,20 +43,24 @@ class Follower:
         service = consumer.partition(".")[0]
         self._store = store
         self._engine = engine
-        self._names = {type_of(service, cls).name for cls in reads}
+        self._names = [type_of(service, cls).name for cls in reads]
         self._act = act
         self._key = PositionKey(consumer, f"{service}@{store.incarnation()}", EVENTS, 0)
 
     def follow_some(self) -> int:
-        """Acts on one page. Returns how many facts it had."""
+        """Acts on one page. Returns how many facts were passed, those of other classes included."""
         stored = self._store.positions(self._key.consumer).get(self._key)
-        rows = self._store.page(stored.position if stored else 0, PAGE)
-        wanted = [decode(row.state, row.type) for row in rows if row.type in self._names]
-        if wanted:
-            self._act(wanted)
+        after = stored.position if stored else 0
+        head = self._store.head()
+        if head <= after:
+            return 0
+        with self._engine.connect() as connection:
+            rows = rows_of(connection, _WANTED, (after, head, self._names, PAGE))
         if rows:
-            self._move(rows[-1].position)
-        return len(rows)
+            self._act([decode(state, name) for _, name, state in rows])
+        reached = rows[-1][0] if len(rows) == PAGE else head
+        self._move(reached)
+        return int(reached - after)
 
     def _move(self, position: int) -> None:
         row = {**self._key._asdict(), "position": position, "digest": b"", "kafka_offset": 0}
