@@ -1,4 +1,4 @@
-"""The raw limit, as a process of its own, see `bench.child`: `python -m bench.hop STATE`.
+"""The raw limit, as a process of its own, see `zeren.stack.child`: `python -m bench.hop STATE`.
 
 The same bytes as the product's through aiokafka in, binary COPY into a table of the event table's layout, aiokafka
 out; or through Kafka alone. Nothing is decoded, decided or checked. Clients are built as the services build theirs,
@@ -27,12 +27,12 @@ import psycopg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from bench.child import answer_lines
 from bench.topics import RAW_DATABASE, RAW_TOPIC
 from shared.contracts.fact import SERVICES, header
 from shared.eventstore.recorder import copy_rows
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import PARTITIONS, facts_topic
+from zeren.stack.child import answer_lines
 from zeren.stack.local import Servers, running_servers
 from zeren.stack.state import StateFolder
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bench.child import child_process
 from bench.figures import per_100k, points
 from bench.processes import memory_mb, spent
 from bench.profiling import POSTGRES
@@ -29,6 +28,7 @@ from shared.tlog.notes import VerifierKey
 from shared.tlog.proof_file import ProofFile
 from shared.tlog.proofs import TileCache, TileHashes, inclusion_proof
 from shared.tlog.tiles import MAX_BUNDLE_BYTES, TILE_BYTES, bundles_of, decode_bundle, tile_width, tiles_of
+from zeren.stack.child import child_process
 from zeren.stack.days import wait_drained
 from zeren.stack.errors import StackError
 from zeren.stack.whole import ledger_vkey
@@ -113,7 +113,7 @@ def _append(bench: Bench) -> dict[str, Any]:
     with (
         scratch_database(servers.postgres, LEDGER_DATABASE),
         Stores.of(servers) as stores,
-        child_process(servers.state, WORKER, "bench.ledger_worker", group) as child,
+        child_process(servers.state, WORKER, "bench.ledger_worker", servers.state.path.name, group) as child,
     ):
         before = bench.look(stores.administration, [child])
         done = child.ask({"append": {"leaves": stores.sample().ledgered}})

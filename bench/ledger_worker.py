@@ -1,4 +1,4 @@
-"""The ledger alone, as a process of its own, see `bench.child`: `python -m bench.ledger_worker STATE GROUP`.
+"""The ledger alone, as a process of its own, see `zeren.stack.child`: `python -m bench.ledger_worker STATE GROUP`.
 
 Audit's own consumer of the facts topics, with its signing and its tables, on an empty database: every topic from its
 start. Only the publisher of checkpoints is away: these are of a log that nobody may take for the ledger.
@@ -22,7 +22,6 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from sqlalchemy import Engine
 
-from bench.child import answer_lines
 from bench.topics import LEDGER_DATABASE
 from services import audit
 from services.audit.consumers import LEDGERED
@@ -34,6 +33,7 @@ from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Batches, Next, ReadAgain, Stopped
 from shared.runtime.migrate import migrate
 from shared.tlog.notes import Signer
+from zeren.stack.child import answer_lines
 from zeren.stack.local import Servers, running_servers
 from zeren.stack.state import StateFolder
 

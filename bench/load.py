@@ -1,7 +1,7 @@
 """The institutions under load, as a process of their own: `python -m bench.load STATE SEED`.
 
 It builds and signs classes ahead, sends them under the institutions' own principals as fast as answers come, and
-reads every receipt. Asked as `bench.child` says:
+reads every receipt. Asked as `zeren.stack.child` says:
 
 {"build": {"name": NAME, "first": N, "classes": N, "day": DATE}}
                         {"submissions": N, "facts": N, "bytes": N, "seconds": S}
@@ -33,7 +33,6 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from bench.child import answer_lines
 from bench.courses import FACTS, Course, Curriculum, Sending, Stage, training_of
 from bench.open_loop import Walk, in_turn
 from bench.receipts import Arrived, ReceiptReader
@@ -41,6 +40,7 @@ from bench.topics import stock_receipts, stock_topic
 from shared.contracts.fact import CONTENT_TYPE
 from zeren.institution.client import KafkaUnreachable
 from zeren.institution.profile import Profile, ProfileUnusable, read_profiles
+from zeren.stack.child import answer_lines
 from zeren.stack.kafka import KafkaEndpoint
 from zeren.stack.local import running_servers
 from zeren.stack.state import StateFolder

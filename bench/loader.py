@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
-from bench.child import Child, child_process
 from bench.courses import Stage
+from zeren.stack.child import Child, child_process
 from zeren.stack.state import StateFolder
 
 NAME = "load"
@@ -60,5 +60,5 @@ class Loader:
 @contextmanager
 def load_process(state: StateFolder, seed: int) -> Iterator[Loader]:
     """The process, for as long as the body runs."""
-    with child_process(state, NAME, "bench.load", str(seed)) as process:
+    with child_process(state, NAME, "bench.load", state.path.name, str(seed)) as process:
         yield Loader(process)

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import create_engine
 
-from bench.child import Child, child_process
 from bench.figures import per_100k
 from bench.processes import spent
 from bench.profiling import POSTGRES
@@ -17,6 +16,7 @@ from bench.throughput import Bench
 from bench.topics import RAW_DATABASE, RAW_TOPIC
 from bench.watch import Stores
 from shared.eventstore.tables import events
+from zeren.stack.child import Child, child_process
 from zeren.stack.days import wait_drained
 from zeren.stack.local import Servers
 
@@ -73,7 +73,7 @@ def run_raw(bench: Bench, facts: int) -> Raw:
         Stores.of(servers) as stores,
     ):
         _create_table(servers)
-        with child_process(servers.state, HOP, "bench.hop") as child:
+        with child_process(servers.state, HOP, "bench.hop", servers.state.path.name) as child:
             read = child.ask({"read": {"facts": min(facts, stores.facts())}})
             runs = []
             for path, batch in ORDER:

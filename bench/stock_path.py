@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from bench.child import Child, child_process
 from bench.courses import FACTS_OF_A_CLASS, TRAINEES, Stage
 from bench.figures import per_100k
 from bench.opening import FIRST_DAY
@@ -29,6 +28,7 @@ from bench.topics import (
     stock_receipts,
 )
 from bench.watch import LAST_SECONDS, STALL_SECONDS, NotFinished
+from zeren.stack.child import Child, child_process
 from zeren.stack.days import wait_drained
 
 NAME = "stock"
@@ -151,12 +151,12 @@ def _started(running: ExitStack, bench: Bench) -> list[Child]:
     usccs = [one.uscc for one in bench.organisations]
     topics = [*map(stock_intake, SERVICES), *map(stock_facts, SERVICES), *map(stock_receipts, usccs)]
     running.enter_context(scratch_topics(servers.kafka, topics))
-    names = (*SERVICES, LEDGER)
+    names, state = (*SERVICES, LEDGER), servers.state
     for name in names:
         running.enter_context(scratch_database(servers.postgres, stock_database(name)))
     return [
         running.enter_context(
-            child_process(servers.state, f"{NAME}-{name}", "bench.stock", name, str(bench.seed))
+            child_process(state, f"{NAME}-{name}", "bench.stock", state.path.name, name, str(bench.seed))
         )
         for name in names
     ]

@@ -16,7 +16,6 @@ from typing import Any
 import psycopg
 
 from bench import checks, statements
-from bench.child import Child
 from bench.courses import Curriculum, Stage
 from bench.figures import curve, per_100k, rate_between
 from bench.layout import Layout
@@ -26,6 +25,7 @@ from bench.processes import Look, Spent, look, memory_mb, spent
 from bench.profiling import POSTGRES, Sessions, profiled, wanted_processes
 from bench.watch import Sample, Stores, Watch
 from zeren.generator.organisations import Organisation
+from zeren.stack.child import Child
 from zeren.stack.client import Local
 from zeren.stack.days import wait_drained
 from zeren.stack.errors import StackError

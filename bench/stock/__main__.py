@@ -1,4 +1,4 @@
-"""One process of the stock parts, see `bench.child`: `python -m bench.stock STATE NAME SEED`.
+"""One process of the stock parts, see `zeren.stack.child`: `python -m bench.stock STATE NAME SEED`.
 
 {"ready": true}         {"events": TABLE, "tracking": TABLE} of a deciding service, {"head": TABLE} of the ledger
 """
@@ -11,11 +11,11 @@ import sys
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from bench.child import answer_lines
 from bench.courses import Curriculum
 from bench.stock.ledger import StockLedger
 from bench.stock.service import StockService, broker_of, environment
 from bench.topics import LEDGER, stock_database
+from zeren.stack.child import answer_lines
 from zeren.stack.local import Servers, running_servers
 from zeren.stack.state import StateFolder
 

@@ -30,6 +30,7 @@ from shared.telemetry.tracing import Tracing
 from zeren.institution.client import Acknowledged, KafkaUnreachable, Publisher, kept_receipts
 from zeren.institution.profile import ProfileUnusable, read_profiles
 from zeren.institution.records import Record, read_records
+from zeren.stack.child import answer_lines
 from zeren.stack.traces import INSTITUTION
 
 
@@ -80,17 +81,14 @@ def noting(file: Path) -> Acknowledged:
 async def serve(profiles: Path, records_file: Path, sent: Acknowledged | None = None) -> None:
     """Answers until standard input ends. The profiles are read at the first request: they are written meanwhile."""
     institutions: Institutions | None = None
+
+    async def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        nonlocal institutions
+        institutions = institutions or Institutions(profiles, read_records(records_file), tracing, sent)
+        return await institutions.answer(asked)
+
     with exporting(INSTITUTION) as tracing:
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            try:
-                institutions = institutions or Institutions(
-                    profiles, read_records(records_file), tracing, sent
-                )
-                answer = await institutions.answer(json.loads(line))
-            except (KafkaUnreachable, ProfileUnusable) as error:
-                answer = {"error": str(error)}
-            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+        await answer_lines(answer, KafkaUnreachable, ProfileUnusable)
         if institutions is not None:
             await institutions.publisher.__aexit__()
 

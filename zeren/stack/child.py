@@ -1,4 +1,4 @@
-"""Processes of the bench's own: asked by JSON lines on standard input, each answered with one on standard output.
+"""Processes that are asked by JSON lines on standard input, each answered with one on standard output.
 
 A child answers {"error": …} where something does not come, and ends with its standard input. Times are of the
 monotonic clock, which all processes of a machine share.
@@ -11,8 +11,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from zeren.stack.errors import ProcessFailed
@@ -23,14 +25,15 @@ from zeren.stack.supervisor import INHERITED
 
 STOP_SECONDS = 20
 ROOT_VARIABLE = "ZEREN_STATE_ROOT"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class Child:
-    """The bench's side: asks the process, one request at a time."""
+    """The asking side, one request at a time."""
 
-    def __init__(self, name: str, process: subprocess.Popen[str], log: str) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[str], log: Path) -> None:
         self.name = name
         self._process = process
         self._log = log
@@ -68,15 +71,20 @@ class Child:
 
 
 @contextmanager
-def child_process(state: StateFolder, name: str, module: str, *arguments: str) -> Iterator[Child]:
-    """`python -m MODULE STATE ARGUMENTS…` for as long as the body runs. No secret may be among the arguments."""
+def child_process(
+    state: StateFolder, name: str, module: str, *arguments: str, environment: Mapping[str, str] = NOTHING
+) -> Iterator[Child]:
+    """`python -m MODULE ARGUMENTS…` for as long as the body runs. No secret may be among the arguments.
+
+    It is marked as the state folder's: whoever takes that over finds and stops what a killed asker left.
+    """
     inherited = {one: os.environ[one] for one in (*INHERITED, ROOT_VARIABLE) if one in os.environ}
     log = state.log(name)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            (sys.executable, "-m", module, state.path.name, *arguments),
-            env={**inherited, MARK_STATE: state.id, MARK_PROCESS: name},
+            (sys.executable, "-m", module, *arguments),
+            env={**inherited, **environment, MARK_STATE: state.id, MARK_PROCESS: name},
             cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -87,7 +95,7 @@ def child_process(state: StateFolder, name: str, module: str, *arguments: str) -
     finally:
         os.close(descriptor)
     try:
-        yield Child(name, process, str(log))
+        yield Child(name, process, log)
     finally:
         _end(process)
 
@@ -102,7 +110,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 async def answer_lines(answer: Answer, *expected: type[Exception]) -> None:
-    """The child's side: answers until standard input ends. `expected` errors are told, others end the process."""
+    """The answering side: until standard input ends. `expected` errors are told, others end the process."""
     while line := await asyncio.to_thread(sys.stdin.readline):
         try:
             told = await answer(json.loads(line))
