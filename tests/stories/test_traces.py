@@ -22,7 +22,9 @@ def test_a_claims_traces_and_history_are_joined(demo: Demo) -> None:
     """From the class to the payment: each submission and each decision in a trace of its own, none of them lost."""
     with Local(demo.state) as local:
         bearer = local.as_duty("AUDITOR")
-        claim = local.get("audit", "/claims", bearer=bearer, params={"state": "PAID", "limit": 1})["items"][0]
+        paid = local.get("audit", "/claims", bearer=bearer, params={"state": "PAID", "limit": 100})["items"]
+    # What a person claims comes by HTTP: it has no institution's span.
+    claim = next(row for row in paid if row["payee_kind"] == "INSTITUTION")
     told = _trace(demo, claim["claim_id"], "--json")
     assert told.returncode == 0, told.stderr
     answer: dict[str, Any] = json.loads(told.stdout)
