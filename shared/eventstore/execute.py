@@ -39,9 +39,6 @@ MAX_CONFLICTS = 50
 DECIDE = "decide"
 """The kind of its transactions, among those that are timed."""
 
-LEAST_UNITS = 32
-"""Units that are prepared at once, at least: what a transaction has no room for is read for nothing."""
-
 CACHED_STREAMS = 50_000
 """States of recent streams that are kept; the least recent goes first."""
 
@@ -203,7 +200,7 @@ class Executor:
 
     def _units(self, room: int) -> int:
         """How many units are likely to fill what room for facts there is."""
-        return max(int(room / self._facts_a_unit), LEAST_UNITS)
+        return max(int(room / self._facts_a_unit), 1)
 
     def _decide(self, desk: Desk, works: Sequence[Work[T]], results: list[T], facts: list[int]) -> bool:
         """Decides units, one after the other, until the transaction is full. Returns whether it is."""

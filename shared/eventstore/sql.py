@@ -61,6 +61,7 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         isolation_level="READ COMMITTED",
         pool_size=pool_size,
         max_overflow=OVERFLOW,
+        pool_use_lifo=True,  # the warm one again: each keeps its own plans and catalogue
         hide_parameters=True,
         connect_args={"options": "-c idle_in_transaction_session_timeout=15s -c jit=off", **PATIENCE},
     )

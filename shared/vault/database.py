@@ -57,6 +57,7 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         isolation_level="READ COMMITTED",
         pool_size=pool_size,
         max_overflow=4,
+        pool_use_lifo=True,
         hide_parameters=True,
         connect_args=_PATIENCE,
     )
