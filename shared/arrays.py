@@ -20,7 +20,6 @@ from psycopg.types.array import ListDumper
 from sqlalchemy import Engine, event
 
 _HEAD = Struct(">5i").pack
-_NONE = Struct(">3i").pack
 _LENGTH = Struct(">i").pack
 _INTEGER = Struct(">q").pack
 _NULL = _LENGTH(-1)
@@ -40,8 +39,6 @@ class _Packed(Dumper):
 
     def dump(self, obj: list[Any]) -> Buffer:
         """The array's bytes; None becomes NULL."""
-        if not obj:
-            return _NONE(0, 0, self.element)
         parts = [_HEAD(1, 0, self.element, len(obj), 1)]
         nulls = False
         for each in obj:
@@ -85,17 +82,19 @@ class QuickList(ListDumper):
 
     def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:  # noqa: A002 - the driver's name
         """See `Dumper`."""
-        kind = _kind(obj)
+        kind = _kind(obj, format)
         return super().get_key(obj, format) if kind is None else (list, kind)
 
     def upgrade(self, obj: list[Any], format: PyFormat) -> Any:  # noqa: A002
         """See `Dumper`."""
-        kind = _kind(obj)
+        kind = _kind(obj, format)
         return super().upgrade(obj, format) if kind is None else _KINDS[kind](list, self._tx)
 
 
-def _kind(values: list[Any]) -> type | None:
-    """The one kind of all elements but None; None where there is no such kind."""
+def _kind(values: list[Any], wanted: PyFormat) -> type | None:
+    """The one kind of all elements but None; None where there is no such kind, or text is wanted."""
+    if wanted is PyFormat.TEXT:
+        return None
     kinds = set(map(type, values))
     kinds.discard(type(None))
     found = kinds.pop() if len(kinds) == 1 else None

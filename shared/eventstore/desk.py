@@ -84,16 +84,21 @@ class Desk:
         self.effects: list[Effect] = []
 
     def load(self, reads: Reads, found: Found) -> None:
-        """Adds what the store answered; streams that it did not find are known to be empty."""
+        """Adds what the store answered; streams that it did not find are known to be empty.
+
+        What the batch's decisions staged meanwhile stands over it.
+        """
+        for (scope, name), holder in found.reservations.items():
+            if scope not in self.loaded.scopes and (scope, name) not in self.loaded.reservations:
+                self.held[scope, name] = holder
+                self.holders[scope].setdefault(name, holder)
         self.loaded |= reads
         for stream in reads.streams:
             self.events[stream] = [decode(row.state, row.type) for row in found.streams.get(stream, ())]
-        self.held.update(found.reservations)
-        for (scope, name), holder in found.reservations.items():
-            self.holders[scope].setdefault(name, holder)
         for key in reads.foreign:
-            self.foreign[key] = [decode(state, key[0]) for state in found.foreign.get(key, ())]
-        self.keys.update(found.keys)
+            read = [decode(state, key[0]) for state in found.foreign.get(key, ())]
+            self.foreign[key] = read + self.foreign.get(key, [])
+        self.keys = {**found.keys, **self.keys}
         self.answers.update(found.answers)
         self.parked.update(found.parked)
         self.awaiting.update(found.awaiting)

@@ -47,7 +47,11 @@ class Work(Protocol[R_co]):
     """One unit of a batch: a submission, a foreign fact, an HTTP command, a wake-up."""
 
     def reads(self, draft: Draft) -> Reads:
-        """What `perform` will look at, as far as it can be told; asked again as reads come in."""
+        """What `perform` will look at, as far as it can be told.
+
+        It may look through the draft itself; where that lacked something it is asked again once that is read.
+        `waiting` tells nothing here: what is unread counts there as none.
+        """
 
     def perform(self, draft: Draft) -> R_co:
         """Decides and stages. Deterministic in what it reads; a refusal must become a result."""
@@ -151,7 +155,7 @@ class Executor:
         self._always = always or Reads()
         self._clock = clock
         self._cache = _Cache()
-        self._facts_a_unit = 1.0
+        self._facts_a_unit: dict[type | None, float] = {}
         self._lock = Lock()
 
     def run(self, works: Sequence[Work[T]], moves: Callable[[int], list[Move]] = lambda _done: []) -> Done[T]:
@@ -189,18 +193,16 @@ class Executor:
         desk = self._prepare()
         results: list[T] = []
         facts: list[int] = []
-        full = False
-        while len(results) < len(works) and not full:
+        kind = type(works[0]) if works else None
+        a_unit, room, full = self._facts_a_unit.get(kind, 1.0), MAX_FACTS, False
+        while len(results) < len(works) and not full and (room >= a_unit or not results):
             first = len(results)
-            some = works[first : first + self._units(MAX_FACTS - len(desk.facts))]
+            some = works[first : first + max(int(room / a_unit), 1)]
             self._prefetch(desk, some, first)
             full = self._decide(desk, some, results, facts)
-        self._facts_a_unit = max(len(desk.facts) / max(len(results), 1), 1.0)
+            a_unit, room = max(len(desk.facts) / len(results), 1.0), MAX_FACTS - len(desk.facts)
+        self._facts_a_unit[kind] = a_unit
         return self._write(desk, results, facts, moves(len(results)))
-
-    def _units(self, room: int) -> int:
-        """How many units are likely to fill what room for facts there is."""
-        return max(int(room / self._facts_a_unit), 1)
 
     def _decide(self, desk: Desk, works: Sequence[Work[T]], results: list[T], facts: list[int]) -> bool:
         """Decides units, one after the other, until the transaction is full. Returns whether it is."""

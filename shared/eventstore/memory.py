@@ -124,7 +124,7 @@ class MemoryStore:
                 self.tables.streams.setdefault(fact.stream, []).append(row)
             for move in changes.moves:
                 self.tables.positions[move.key] = move.new
-            for effect in changes.effects:
+            for effect in sorted(changes.effects, key=lambda effect: isinstance(effect, Wake)):
                 self._apply(effect)
             return Committed(first, self.head())
 

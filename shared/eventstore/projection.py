@@ -28,7 +28,8 @@ class Projection:
 
     Attributes:
         name: the question that it answers ("claims_by_stage"); its tables are named after it.
-        reads: the fact classes it needs; all others are passed over undecoded. Empty: every fact, its data undecoded.
+        reads: the fact classes it needs; all others are passed over undecoded. Empty: every fact, of which it may look
+            at the envelope alone: whether the data is decoded depends on who shares the page.
         fold: applies a page of facts, in order, on the connection of the page's transaction. It reads and writes
             no table but its own, and names them without a schema: a rebuild folds into tables beside the live ones.
     """

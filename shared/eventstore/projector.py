@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,6 +23,8 @@ from shared.telemetry.metrics import Metrics
 from shared.telemetry.traceparent import is_sampled, well_formed
 from shared.telemetry.tracing import OFF, Around, Tracing
 from shared.telemetry.wire import MAX_LINKS
+
+log = logging.getLogger(__name__)
 
 PAGE = 2_000
 
@@ -163,7 +166,19 @@ class Projector:
         return {each.name: at.get(key, 0) for each, key in zip(self._projections, keys, strict=True)}
 
     def _advance(self, projections: Sequence[Projection], after: int, end: int) -> int:
+        """Folds one page into all of them, or, where one of them can't, into one after the other up to that one."""
         until = min(after + PAGE, end)
+        try:
+            self._advance_to(projections, after, until)
+        except Exception as error:
+            if len(projections) == 1:
+                raise
+            log.warning("read models fold apart", extra={"why": type(error).__name__})
+            for each in projections:
+                self._advance_to([each], after, until)
+        return until - after
+
+    def _advance_to(self, projections: Sequence[Projection], after: int, until: int) -> None:
         began = time.monotonic()
         with self._engine.begin() as connection:
             mine = self._moved(connection, projections, after, until)
@@ -173,7 +188,6 @@ class Projector:
         self._metrics.observe(TRANSACTION_SECONDS, time.monotonic() - began, PROJECTION)
         for each in mine:
             self._metrics.add(PROJECTED, until - after, each.name)
-        return until - after
 
     def _moved(
         self, connection: Connection, projections: Sequence[Projection], after: int, until: int
@@ -235,8 +249,7 @@ def _move(
         for key in keys:
             _ensure(connection, key)
     moved = positions.update().where(_among(keys), positions.c.position == after).values(position=until)
-    # In one order for everyone: two projectors then wait for each other in turn, never both at once.
-    return sorted(PositionKey(*row) for row in connection.execute(moved.returning(*_KEY)))
+    return [PositionKey(*row) for row in connection.execute(moved.returning(*_KEY))]
 
 
 def _ensure(connection: Connection, key: PositionKey) -> None:

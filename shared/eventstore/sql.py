@@ -216,9 +216,15 @@ def driver_of(connection: Connection) -> psycopg.Connection[Any]:
 
 
 def rows_of(connection: Connection, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """The rows of a query, in binary: bytes as text are twice as long, and cost both sides a turn."""
-    with driver_of(connection).cursor(row_factory=tuple_row, binary=True) as cursor:
-        return cursor.execute(query, values).fetchall()
+    """The rows of a query, in binary: bytes as text are twice as long, and cost both sides a turn.
+
+    Raises: Unavailable.
+    """
+    try:
+        with driver_of(connection).cursor(row_factory=tuple_row, binary=True) as cursor:
+            return cursor.execute(query, values).fetchall()
+    except GONE as error:
+        raise Unavailable(type(error).__name__) from error
 
 
 def _head(cursor: Cursor) -> int:

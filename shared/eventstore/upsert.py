@@ -24,7 +24,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.types import TypeEngine
 
-from shared.eventstore.sql import driver_of
+from shared.eventstore.sql import GONE, driver_of
+from shared.eventstore.store import Unavailable
 
 _encoder = msgspec.json.Encoder()
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -52,15 +53,18 @@ def append(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) 
     """Adds rows, each with a value for every column in the table's order, none of which can be there.
 
     For tables whose key is a fact's place in its source: the cursor passes each place once, in this transaction.
+
+    Raises: Unavailable.
     """
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    with (
-        driver_of(connection).cursor() as cursor,
-        cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)') as copy,
-    ):
-        copy.set_types(_type_names(table))
-        for row in rows:
-            copy.write_row(row)
+    copying = f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)'
+    try:
+        with driver_of(connection).cursor() as cursor, cursor.copy(copying) as copy:
+            copy.set_types(_type_names(table))
+            for row in rows:
+                copy.write_row(row)
+    except GONE as error:
+        raise Unavailable(type(error).__name__) from error
 
 
 @cache

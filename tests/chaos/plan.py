@@ -19,7 +19,7 @@ PAUSE_SECONDS = (0.3, 4.0)
 """Between a kill and the new start, as a supervisor may need."""
 SHORT_STOP_SECONDS = (2.0, 6.0)
 LONG_STOP_SECONDS = (11.0, 20.0)
-"""Past the consumers' session timeout (10 s) and, at times, the timeout of an idle transaction (15 s)."""
+"""Past the consumers' session timeout (6 s) and, at times, the timeout of an idle transaction (15 s)."""
 DELAY_SECONDS = (0.0, 2.5)
 
 

@@ -23,6 +23,7 @@ from shared.eventstore.tables import positions
 log = logging.getLogger(__name__)
 
 LEDGER = "ledger"
+_BIGINT_END = 1 << 63
 
 _any_fact = msgspec.json.Decoder(Envelope[msgspec.Raw])
 
@@ -110,4 +111,9 @@ def _fact(row: Logged, *, typed: bool) -> Envelope[Any] | None:
         fact = decode(row.entry, row.type) if typed else _any_fact.decode(row.entry)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, UnknownFactType):
         return None
-    return None if b"\\u0000" in row.entry else fact
+    return fact if _fits(fact) and b"\\u0000" not in row.entry else None
+
+
+def _fits(fact: Envelope[Any]) -> bool:
+    """Whether what every read model keeps of an envelope has a place in PostgreSQL's types."""
+    return fact.occurredat.tzinfo is not None and 0 < fact.streamversion < _BIGINT_END

@@ -18,6 +18,7 @@ from services.audit.projections.claim_history import claim_history, facts_about
 from services.audit.projections.progress_by_region import progress, progress_by_region
 from services.audit.projections.progress_by_region import projection as counted
 from services.audit.projections.projector import LedgerFacts
+from shared.contracts.fact import header
 from shared.contracts.payment import SubsidyPaid
 from shared.eventstore.projector import Projector
 from shared.eventstore.rebuild import rebuild
@@ -228,6 +229,10 @@ def test_bytes_that_are_no_fact_are_passed_over_and_counted(
         story.kafka.send("payment", 0, value, broken.type)
     story.kafka.send("audit", 1, broken.state.replace(b"SubsidyPaid.v1", b"SubsidyPaid.v9"))
     story.kafka.send("audit", 1, broken.state.replace(BATCH.encode(), b"\\u0000"))
+    zone = broken.state.index(b'"occurredat":"') + len('"occurredat":"2024-05-14T09:00:00')
+    story.kafka.send("audit", 1, broken.state[:zone] + broken.state[broken.state.index(b'"', zone) :])
+    version = b'"streamversion":%d,' % header(broken.state).streamversion
+    story.kafka.send("audit", 1, broken.state.replace(version, b'"streamversion":%d,' % (1 << 63)))
     ledgered(batches(story.kafka, 9, 6))
     _project(projector)
     assert set(projector.behind().values()) == {0}
@@ -236,9 +241,10 @@ def test_bytes_that_are_no_fact_are_passed_over_and_counted(
         told = connection.scalar(select(func.count()).select_from(claim_history))
         entries = reading.ledger_size(connection)
     assert table["paid_fen"] == AMOUNT
-    # Junk, NUL twice. The fact without its amount is one for claim_history, which looks at the envelope alone.
-    assert entries - told == 3
-    assert facts.passed_over == 3 + 1
+    # Junk, NUL twice, no zone, no such version. The fact without its amount is one for claim_history, which looks at
+    # the envelope alone.
+    assert entries - told == 5
+    assert facts.passed_over == 5 + 1
 
 
 def test_the_worker_and_the_projector_may_run_at_once(

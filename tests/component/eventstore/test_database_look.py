@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from uuid import uuid4
@@ -197,3 +198,24 @@ async def test_a_database_that_is_away_gives_no_look(projector):
     )
     assert await look.look(SECONDS) is None
     look.close()
+
+
+def test_read_models_that_stand_at_one_place_go_apart_where_one_of_them_can_not_fold(store):
+    """The ones before it go on; it stands still with its cause, and catches up once it can."""
+    broken = True
+
+    def fold(_connection, _page):
+        if broken:
+            raise KeyError("a fault of ours")
+
+    other = replace(projection, name="other", fold=fold, tables=())
+    pair = Projector(store.engine, OwnFacts("enrolment", store), [projection, other])
+    append(store, 3)
+    with pytest.raises(KeyError):
+        pair.project_some()
+    assert pair.behind() == {"approvals": 0, "other": 3}
+    with pytest.raises(KeyError):
+        pair.project_some()
+    broken = False
+    assert pair.project_some() == 3
+    assert pair.behind() == {"approvals": 0, "other": 0}

@@ -22,6 +22,7 @@ from shared.eventstore.changes import (
     Release,
     Reserve,
     SetDeadline,
+    Unpark,
     Wake,
 )
 from shared.eventstore.store import Conflict, PositionMoved
@@ -171,13 +172,29 @@ def test_parked_submissions_that_changed_meanwhile_conflict(store):
     assert found == {receipt: frozenset(("first",))}
 
 
-def test_waking_and_parking_in_one_batch_go_in_order(store):
-    """Park, then wake: the row is ready. Parking again takes the readiness back."""
+def test_what_a_batch_wakes_is_ready_whenever_it_parked(store):
+    """Before the wake or behind it: none is missed. What waits for something else is not ready."""
     receipt = str(uuid4())
     store.commit(changes(store, effects=[parking(receipt), Wake("thing:1")]))
     assert ready(store) == [(receipt, True)]
     store.commit(changes(store, effects=[parking(receipt, awaited="thing:2"), Wake("thing:1")]))
     assert ready(store) == [(receipt, False)]
+    store.commit(changes(store, effects=[Wake("thing:3"), parking(receipt, awaited="thing:3")]))
+    assert ready(store) == [(receipt, True)]
+
+
+def test_a_submission_parked_and_settled_in_one_batch_waits_no_more(store):
+    """The last word on it counts, whatever else the batch parks and ends."""
+    settled, waiting = str(uuid4()), str(uuid4())
+    effects = [
+        parking(settled),
+        parking(waiting),
+        Unpark(settled, "d"),
+        Unpark(waiting, "d"),
+        parking(waiting),
+    ]
+    store.commit(changes(store, effects=effects))
+    assert ready(store) == [(waiting, False)]
 
 
 def test_parking_again_keeps_the_first_deadline(store):
