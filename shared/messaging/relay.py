@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 
 PAGE = 4_000
 STALE_SECONDS = 15.0
+"""A round takes milliseconds, and one begins at least every second."""
 TURN_SECONDS = 1.0
 """How often a second relay asks whether it is its turn."""
-"""A round takes milliseconds, and one begins at least every second."""
 TAIL_RECORDS = 200
 """How far back each partition is read at start: more than two overlapping relays can interleave."""
 
