@@ -29,6 +29,8 @@ NAMESPACE = uuid5(NAMESPACE_URL, "urn:zeren")
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID_NUMBER = re.compile(r"(?<!\d)\d{17}[0-9Xx](?![0-9A-Za-z])")
 _PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+_MANY_DIGITS = re.compile(r"\d{11}")
+"""Stands in every ID number and every phone number: most texts need no further look."""
 UUID_FORM = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """A UUID as facts write it: small letters, with hyphens."""
 ID_FORM = re.compile(r"[1-9][0-9]{16}[0-9X]")
@@ -131,6 +133,8 @@ def is_reference(text: str) -> bool:
 
 def looks_personal(text: str) -> bool:
     """Whether a resident's ID number or a mobile number seems to stand in the text."""
+    if _MANY_DIGITS.search(text) is None:
+        return False
     return _PHONE.search(text) is not None or any(
         is_national_id(found.group().upper()) for found in _ID_NUMBER.finditer(text)
     )

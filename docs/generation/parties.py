@@ -125,4 +125,4 @@ def _projected(service: str) -> Sequence[str]:
 
 
 def _folds(projection: Projection, entry: FactType) -> bool:
-    return not projection.reads or entry.cls in projection.reads
+    return entry.cls in projection.reads

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -206,19 +208,35 @@ OWN_NAMES = ("_ref", "_no", "norm", "occupation_id", "training_kind")
 """How fields end whose text its sender chose; every text in a list is such a one too."""
 
 
-def _own_names(data: msgspec.Struct) -> list[tuple[str, int, str]]:
-    found: list[tuple[str, int, str]] = []
+def _own_names(data: msgspec.Struct) -> Iterator[tuple[str, int, str]]:
     for name in data.__struct_fields__:
         value = getattr(data, name)
-        if isinstance(value, str) and name.endswith(OWN_NAMES):
-            found.append((name, 0, value))
-        elif isinstance(value, list):
-            for number, row in enumerate(value, 1):
-                if isinstance(row, msgspec.Struct):
-                    found += [(f"{name}.{field}", number, text) for field, _, text in _own_names(row)]
-                elif isinstance(row, str):
-                    found.append((name, number, row))
-    return found
+        if isinstance(value, list):
+            yield from _own_names_of_rows(name, value)
+        elif isinstance(value, str) and name.endswith(OWN_NAMES):
+            yield name, 0, value
+
+
+def _own_names_of_rows(name: str, rows: list[Any]) -> Iterator[tuple[str, int, str]]:
+    """The rows of a list are of one kind."""
+    if rows and isinstance(rows[0], str):
+        yield from ((name, number, text) for number, text in enumerate(rows, 1))
+    elif rows:
+        kind: type = type(rows[0])
+        fields = [(f"{name}.{field}", field) for field in _own_fields(kind)]
+        for number, row in enumerate(rows, 1):
+            yield from ((path, number, getattr(row, field)) for path, field in fields)
+
+
+@cache
+def _own_fields(cls: type) -> tuple[str, ...]:
+    """The fields of a row whose text its sender chose."""
+    kinds = {field.name: field.type for field in msgspec.inspect.type_info(cls).fields}  # type: ignore[attr-defined]
+    return tuple(
+        name
+        for name, kind in kinds.items()
+        if isinstance(kind, msgspec.inspect.StrType) and name.endswith(OWN_NAMES)
+    )
 
 
 def _check_data(data: Submission) -> list[Reason]:

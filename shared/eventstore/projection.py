@@ -28,8 +28,7 @@ class Projection:
 
     Attributes:
         name: the question that it answers ("claims_by_stage"); its tables are named after it.
-        reads: the fact classes it needs; all others are passed over undecoded. Empty: every fact, of which it may look
-            at the envelope alone: whether the data is decoded depends on who shares the page.
+        reads: the fact classes it needs; all others are passed over undecoded.
         fold: applies a page of facts, in order, on the connection of the page's transaction. It reads and writes
             no table but its own, and names them without a schema: a rebuild folds into tables beside the live ones.
     """
@@ -41,7 +40,7 @@ class Projection:
 
     def needs(self, fact: Envelope[Any]) -> bool:
         """Whether it is to be folded."""
-        return not self.reads or type(fact.data) in self.reads
+        return type(fact.data) in self.reads
 
 
 class Source(Protocol):

@@ -7,11 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from shared.contracts.fact import Envelope, decode, type_of
+from shared.contracts.fact import decode, type_of
 from shared.eventstore.changes import PositionKey
 from shared.eventstore.projection import Projected, Projection, Source
 from shared.eventstore.sql import rows_of
@@ -36,10 +35,7 @@ LOOKS = 512
 """Facts of a page that are looked at for their traces."""
 
 _OWN = """SELECT notification_id, topic, state FROM events
-          WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id"""
-_OWN_OF_TYPES = """SELECT notification_id, topic, state FROM events
-                   WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s) ORDER BY notification_id"""
-_any_fact = msgspec.json.Decoder(Envelope[msgspec.Raw])
+          WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s) ORDER BY notification_id"""
 
 
 _KEY = [positions.c[name] for name in PositionKey._fields]
@@ -76,14 +72,8 @@ class OwnFacts:
     ) -> Sequence[Projected]:
         """See `Source`."""
         names = {type_of(self._service, cls).name for each in projections for cls in each.reads}
-        if all(each.reads for each in projections):
-            rows = rows_of(connection, _OWN_OF_TYPES, [after, until, list(names)])
-        else:
-            rows = rows_of(connection, _OWN, [after, until])
-        return [
-            Projected(position, decode(state, name) if name in names else _any_fact.decode(state))
-            for position, name, state in rows
-        ]
+        rows = rows_of(connection, _OWN, [after, until, list(names)])
+        return [Projected(position, decode(state, name)) for position, name, state in rows]
 
 
 class Behind(NamedTuple):

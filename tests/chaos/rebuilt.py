@@ -6,14 +6,12 @@ import importlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-import msgspec
 from psycopg import sql
 from sqlalchemy import Connection, Engine, Table, create_engine, select
 
 from services.audit.projections.catalogue import PROJECTIONS as OF_THE_LEDGER
-from shared.contracts.fact import SERVICES, Envelope, decode, fact_type, header
+from shared.contracts.fact import SERVICES, decode, fact_type, header
 from shared.eventstore.projection import Projected, Projection
 from tests.chaos.rows import Stores
 from zeren.stack.local import Servers
@@ -23,7 +21,6 @@ PAGE = 2_000
 FOLDING = ("enrolment", "certification", "payment")
 LEDGER = "audit"
 
-_any_fact = msgspec.json.Decoder(Envelope[msgspec.Raw])
 Fact = tuple[int, str, bytes]
 """Position, type, bytes."""
 
@@ -73,17 +70,12 @@ def _fold(engine: Engine, projection: Projection, facts: Sequence[Fact]) -> None
     projection.tables[0].metadata.create_all(engine, tables=projection.tables)
     for at in range(0, len(facts), PAGE):
         page = [
-            Projected(position, _decoded(projection, kind, state))
+            Projected(position, decode(state, kind))
             for position, kind, state in facts[at : at + PAGE]
-            if not projection.reads or fact_type(kind).cls in projection.reads
+            if fact_type(kind).cls in projection.reads
         ]
         with engine.begin() as connection:
             projection.fold(connection, page)
-
-
-def _decoded(projection: Projection, kind: str, state: bytes) -> Envelope[Any]:
-    """A projection that names no facts reads all, their data undecoded."""
-    return decode(state, kind) if projection.reads else _any_fact.decode(state)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from tests.contracts.make_golden import CONTRACTS
 
 FACTS = [entry for module in CONTRACTS for entry in registered() if entry.service == module.SERVICE]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-EVERYBODY = {Reader("audit", READ_MODEL, "claim_history"), Reader("audit", LEDGER)}
+EVERYBODY = {Reader("audit", LEDGER)}
 LARGEST_PAGE = 300_000
 """Bytes: it is committed, and opened from a disk."""
 

@@ -75,10 +75,13 @@ class Terminal:
         return True
 
     def interrupt(self, seconds: float) -> int:
-        """Ctrl-C; answers the exit code."""
+        """Ctrl-C; answers the exit code. What it showed is told where it does not end."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(seconds)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still runs {seconds} s after Ctrl-C: {self.shown[-2_000:]}") from None
         self._reader.join(1)
         os.close(self._master)
         return code

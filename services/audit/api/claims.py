@@ -9,10 +9,10 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import Connection, Engine
 
+from services.audit.api.case import facts_about
 from services.audit.api.models import CLAIMS, REPLAY, RESPONSIBILITY, ClaimFilter, ClaimId, Reason
 from services.audit.api.names import Named, Names
-from services.audit.ledger.reading import entries_of
-from services.audit.projections import claim_history, claims, replay, responsibility
+from services.audit.projections import claims, replay, responsibility
 from services.audit.projections.organisations import organisation_names
 from services.audit.projections.projector import as_of
 from shared.access.actor import Actor
@@ -91,13 +91,11 @@ def _add_replay(
         """
         claim = str(claim_id)
         with engine.connect() as connection:
-            rows = replay.in_order(_facts(connection, claim))
-            page = rows[offset : offset + limit]
-            own = [row for row in rows if row["subject"] == claim]
-            entries = entries_of(connection, {row["index"] for row in (*page, *own)})
+            folded = as_of(connection, claims.projection.name)
+            rows = replay.in_order(facts_about(connection, claim, before=folded, limit=MAX_FACTS))
             organisations = _organisations(connection, (row["actor"] for row in rows))
-            folded = as_of(connection, claim_history.projection.name)
-        state = replay.state_of(claim, own, entries)
+        page, entries = rows[offset : offset + limit], {row["index"]: row["entry"] for row in rows}
+        state = replay.state_of(claim, rows, entries)
         if state is None:
             raise ClaimUnknown("claim_id")
         actors = {("person", state["person_id"]), *_split(row["actor"] for row in rows)}
@@ -139,10 +137,6 @@ def _add_responsibility(routes: APIRouter, engine: Engine, look_by: Dependency, 
         for link in links:
             link["actor"] |= _shown(link["actor"], named, organisations)
         return _json({"claim": row, "links": links, **_people(named), "as_of": folded})
-
-
-def _facts(connection: Connection, claim: str) -> list[Row]:
-    return claim_history.facts_about(connection, claim, MAX_FACTS)
 
 
 def _shown(actor: Row, named: Named, organisations: dict[str, str]) -> dict[str, str]:

@@ -9,9 +9,10 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy import Engine
 
+from services.audit.api.case import facts_of_stream
 from services.audit.api.models import SPANS, STREAM_FACTS
-from services.audit.ledger.reading import entries_named, entries_of
-from services.audit.projections import claim_history, replay
+from services.audit.ledger.reading import entries_named
+from services.audit.projections import replay
 from services.audit.spans.received import PROTOBUF, received
 from services.audit.spans.store import oldest, spans_of, write_spans
 from shared.access.actor import Actor
@@ -94,19 +95,19 @@ def add_spans(routes: APIRouter, engine: Engine, authenticate: Dependency, days:
         """
         require(actor, "AUDITOR", "OPERATOR")
         with engine.connect() as connection:
-            rows = claim_history.facts_of_stream(connection, str(stream), MAX_FACTS)
-            entries = entries_of(connection, [row["index"] for row in rows])
-            entries |= entries_named(connection, _named(rows, entries))
+            rows = facts_of_stream(connection, stream, MAX_FACTS)
+            entries = {row["index"]: row["entry"] for row in rows}
+            entries |= entries_named(connection, _named(rows))
         told = [replay.told({"index": index}, entry) for index, entry in sorted(entries.items())]
         return _json({"facts": told, "total": len(told)})
 
 
-def _named(rows: list[Row], entries: dict[int, bytes]) -> list[UUID]:
+def _named(rows: list[Row]) -> list[UUID]:
     """The facts that receipts among these name."""
     named: list[UUID] = []
     for row in rows:
         try:
-            fact = decode(entries[row["index"]], row["type"])
+            fact = decode(row["entry"], row["type"])
         except (UnknownFactType, msgspec.MsgspecError):
             continue
         if isinstance(fact.data, SubmissionAccepted):

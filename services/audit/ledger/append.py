@@ -32,15 +32,17 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 LOCK_TIMEOUT = "5s"
 _LOCK_HEAD = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SELECT size FROM head FOR UPDATE"  # noqa: S608
 
-_COPY = """COPY entries (index, source, topic, partition, position, fact_id, type, entry)
+_COPY = """COPY entries (index, source, topic, partition, position, fact_id, subject, type, entry)
            FROM STDIN (FORMAT BINARY)"""
-_COLUMNS = 8
+_COLUMNS = 9
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _LENGTH = Struct(">i").pack
 _INDEX = Struct(">hiq").pack
 _PARTITION = Struct(">ii").pack
-_POSITION_AND_ID = Struct(">iqi16si").pack
+_POSITION_AND_ID = Struct(">iqi16s").pack
+_UUID = Struct(">i16s").pack
+_NULL = _LENGTH(-1)
 
 
 class Leaf(NamedTuple):
@@ -48,6 +50,7 @@ class Leaf(NamedTuple):
 
     Attributes:
         fact_id: 16 bytes: the CloudEvents id, or UUIDv5 of the entry's digest where it has no readable one.
+        subject: 16 bytes: the stream; None where it is no UUID.
         type: the CloudEvents type, or b"" where it has none.
         hash: the leaf hash.
         entry: the record's value, byte for byte.
@@ -58,23 +61,32 @@ class Leaf(NamedTuple):
     partition: int
     position: int
     fact_id: bytes
+    subject: bytes | None
     type: bytes
     hash: bytes
     entry: bytes
 
 
 def make_leaf(source: str, topic: str, partition: int, position: int, entry: bytes) -> Leaf:
-    """The leaf of a record. Whatever its bytes are, they are ledgered: id and type only help to find them."""
-    fact_id, kind = _identify(entry)
-    return Leaf(source, topic, partition, position, fact_id, kind, leaf_hash(entry), entry)
+    """The leaf of a record. Whatever its bytes are, they are ledgered: what they say only helps to find them."""
+    fact_id, subject, kind = identify(entry)
+    return Leaf(source, topic, partition, position, fact_id, subject, kind, leaf_hash(entry), entry)
 
 
-def _identify(entry: bytes) -> tuple[bytes, bytes]:
+def identify(entry: bytes) -> tuple[bytes, bytes | None, bytes]:
+    """Fact id, subject and type of an entry, see `Leaf`."""
     try:
         known = header(entry)
-        return _uuid_bytes(known.id), _type_bytes(known.type)
+        return _uuid_bytes(known.id), _stream_bytes(known.subject), _type_bytes(known.type)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-        return uuid5(NAMESPACE, sha256(entry).hexdigest()).bytes, b""
+        return uuid5(NAMESPACE, sha256(entry).hexdigest()).bytes, None, b""
+
+
+def _stream_bytes(text: str) -> bytes | None:
+    try:
+        return _uuid_bytes(text)
+    except ValueError:
+        return None
 
 
 def _uuid_bytes(text: str) -> bytes:
@@ -98,7 +110,9 @@ def copy_rows(leaves: Sequence[Leaf], first: int) -> bytes:
     for index, leaf in enumerate(leaves, first):
         add(_INDEX(_COLUMNS, 8, index))
         add(_place(leaf.source, leaf.topic, leaf.partition))
-        add(_POSITION_AND_ID(8, leaf.position, 16, leaf.fact_id, len(leaf.type)))
+        add(_POSITION_AND_ID(8, leaf.position, 16, leaf.fact_id))
+        add(_NULL if leaf.subject is None else _UUID(16, leaf.subject))
+        add(_LENGTH(len(leaf.type)))
         add(leaf.type)
         add(_LENGTH(len(leaf.entry)))
         add(leaf.entry)

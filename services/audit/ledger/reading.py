@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -32,6 +32,11 @@ Place = tuple[str, int, int]
 
 _BEYOND = 1 << 62
 """No log has as many entries, and PostgreSQL's bigint hardly more."""
+
+_ABOUT = """SELECT index, type, entry
+            FROM (SELECT index, type, entry FROM entries WHERE subject = ANY(%s) AND index < %s OFFSET 0) AS found
+            ORDER BY index LIMIT %s"""
+"""By stream first, whatever the planner thinks of reading in order until it has found enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +108,6 @@ def index_of(connection: Connection, fact_id: UUID) -> int | None:
     return found
 
 
-def entries_of(connection: Connection, indexes: Iterable[int]) -> dict[int, bytes]:
-    """Entries by index."""
-    query = select(entries.c.index, entries.c.entry).where(entries.c.index == func.any(_bigints(indexes)))
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
 def entries_named(connection: Connection, fact_ids: Sequence[UUID]) -> dict[int, bytes]:
     """Entries with these fact ids, by index."""
     wanted = func.any(literal(list(fact_ids), ARRAY(Uuid)))
@@ -138,6 +137,14 @@ def places(
     )
     rows = connection.execute(query.order_by(entries.c.position).limit(limit))
     return [(position, index) for position, index in rows]
+
+
+def entries_about(
+    connection: Connection, streams: Collection[UUID], *, before: int = _BEYOND, limit: int
+) -> Sequence[Logged]:
+    """Entries of these streams with an index below `before`, in order, at most `limit`."""
+    values = [list(streams), before, limit]
+    return [Logged(*row) for row in rows_of(connection, _ABOUT, values)] if streams else []
 
 
 def page(

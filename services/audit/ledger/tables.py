@@ -34,11 +34,14 @@ entries = Table(
     Column("partition", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("fact_id", Uuid, nullable=False),
+    Column("subject", Uuid),
     Column("type", Text, nullable=False),
     Column("entry", LargeBinary, nullable=False),
     UniqueConstraint("source", "partition", "position", name="entries_position_key"),
     Index("entries_fact_id_idx", "fact_id"),
-    comment="entry: the record's value, byte for byte; the leaf. index: from 0 without a gap.",
+    Index("entries_subject_idx", "subject"),
+    comment="entry: the record's value, byte for byte; the leaf. index: from 0 without a gap. fact_id, subject and "
+    "type are what it says, for finding it; null and '' where it says none that is readable.",
 )
 
 tiles = Table(

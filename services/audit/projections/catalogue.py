@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from services.audit.projections import claim_history, claims, progress_by_region, responsibility
+from services.audit.projections import claims, progress_by_region, responsibility
 
 PROJECTIONS = (
     claims.projection,
-    claim_history.projection,
     progress_by_region.projection,
     responsibility.projection,
 )

@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 LEDGER = "ledger"
 _BIGINT_END = 1 << 63
 
-_any_fact = msgspec.json.Decoder(Envelope[msgspec.Raw])
-
 
 class Logged(Protocol):
     """An entry of the ledger."""
@@ -51,7 +49,7 @@ class Log(Protocol):
         """How many entries are committed."""
 
     def page(
-        self, connection: Connection, first: int, limit: int, types: Sequence[str] | None
+        self, connection: Connection, first: int, limit: int, types: Sequence[str] | None = None
     ) -> Sequence[Logged]:
         """Entries with an index in [first, first + limit), in order; of these types, or all."""
 
@@ -78,23 +76,21 @@ class LedgerFacts:
 
     def next_state(self, connection: Connection, after: int) -> bytes | None:
         """See `Source`."""
-        return next((row.entry for row in self._ledger.page(connection, after, 1, None)), None)
+        return next((row.entry for row in self._ledger.page(connection, after, 1)), None)
 
     def page(
         self, connection: Connection, projections: Sequence[Projection], after: int, until: int
     ) -> Sequence[Projected]:
         """See `Source`. Whatever anybody sent is in the ledger: what is no fact is passed over and counted."""
         read = {cls for each in projections for cls in each.reads}
-        names = {entry.name for entry in registered() if entry.cls in read}
-        types = list(names) if all(each.reads for each in projections) else None
+        types = [entry.name for entry in registered() if entry.cls in read]
         found = []
         for row in self._ledger.page(connection, after, until - after, types):
-            fact = _fact(row, typed=row.type in names)
+            fact = _fact(row)
             if fact is None:
                 self.passed_over += 1
                 log.error("entry passed over", extra={"index": row.index})
-                fact = _fact(row, typed=False) if types is None else None
-            if fact is not None:
+            else:
                 found.append(Projected(row.index, fact))
         return found
 
@@ -105,10 +101,10 @@ def as_of(connection: Connection, name: str) -> int:
     return connection.scalar(select(positions.c.position).where(here)) or 0
 
 
-def _fact(row: Logged, *, typed: bool) -> Envelope[Any] | None:
+def _fact(row: Logged) -> Envelope[Any] | None:
     """The fact, or None where the bytes are none, or hold what PostgreSQL's text can't (NUL)."""
     try:
-        fact = decode(row.entry, row.type) if typed else _any_fact.decode(row.entry)
+        fact = decode(row.entry, row.type)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, UnknownFactType):
         return None
     return fact if _fits(fact) and b"\\u0000" not in row.entry else None

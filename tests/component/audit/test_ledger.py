@@ -14,8 +14,9 @@ from sqlalchemy import Engine, func, select
 
 from services.audit.ledger import tables
 from services.audit.ledger.append import edge_of, open_ledger
-from services.audit.ledger.reading import checkpoint_note, ledger_size, read_tile
+from services.audit.ledger.reading import checkpoint_note, entries_about, ledger_size, read_tile
 from services.audit.ledger.worker import LedgerWorker
+from shared.contracts.fact import header
 from shared.eventstore.store import PositionMoved
 from shared.messaging.consumer import Stopped
 from shared.messaging.topics import fact_headers
@@ -97,6 +98,29 @@ def test_an_entry_is_found_by_its_fact_id(engine: Engine, worker: Workers) -> No
     assert f'"id":"{entries[0].fact_id}"'.encode() in entries[0].entry
     assert len({row.fact_id for row in entries}) == 4
     assert all(isinstance(row.fact_id, UUID) for row in entries)
+
+
+def test_entries_are_found_by_their_stream(engine: Engine, worker: Workers) -> None:
+    """In order, up to an index and a number; one whose stream is no UUID is in the log and in no stream."""
+    kafka = Kafka()
+    one, other = fact_like(1), fact_like(2)
+    stream, another = UUID(header(one).subject), UUID(header(other).subject)
+    nowhere = one.replace(b'"subject":"', b'"subject":"no-')
+    for value in (one, other, nowhere, b"", one, other):
+        kafka.send("payment", 0, value)
+    decide(worker(), partition(kafka.records[0]), kafka.records)
+    assert [row.subject for row in _entries(engine)] == [stream, another, None, None, stream, another]
+    with engine.connect() as connection:
+
+        def found(*streams: UUID, before: int = 100, limit: int = 100) -> list[int]:
+            return [row.index for row in entries_about(connection, streams, before=before, limit=limit)]
+
+        assert found(stream) == [0, 4]
+        assert found(stream, another) == [0, 1, 4, 5]
+        assert found(stream, another, before=4) == [0, 1]
+        assert found(stream, another, limit=3) == [0, 1, 4]
+        assert found() == []
+        assert entries_about(connection, [stream], limit=1)[0].entry == one
 
 
 def test_the_same_records_again_change_nothing(engine: Engine, worker: Workers, signer: Signer) -> None:
