@@ -32,6 +32,7 @@ class Terminal:
     """A program in a terminal of its own, and what it shows."""
 
     def __init__(self, command: tuple[str, ...]) -> None:
+        _hear_interrupts()
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.process = subprocess.Popen(
@@ -85,6 +86,12 @@ class Terminal:
         self._reader.join(1)
         os.close(self._master)
         return code
+
+
+def _hear_interrupts() -> None:
+    """A shell starts what runs in its background deaf to Ctrl-C, and whoever is started from there inherits that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Demo:
