@@ -187,7 +187,7 @@ def put_back(
     for name in wanted:
         progress(f"恢复 {name} / putting {name} back")
         _replace(servers.postgres, name, folder / manifest["databases"][name]["file"])
-    provision_postgres(servers.postgres, read_layout(), servers.state.secret)
+    provision_postgres(servers.postgres, read_layout(), servers.state.secret, servers.state.id)
     if with_vault:
         _erase_again(servers.postgres)
     return wanted

@@ -190,7 +190,7 @@ def _database(state: StateFolder, supervisor: Supervisor, *, test_databases: boo
     layout = read_layout()
     with _Once(state, "postgres", repr(endpoint), DEPLOY_LOCAL / "postgres.toml") as once:
         if once.needed:
-            provision_postgres(endpoint, layout, state.secret)
+            provision_postgres(endpoint, layout, state.secret, state.id)
     return endpoint
 
 
@@ -249,9 +249,15 @@ def stop_everything(state: StateFolder, *, progress: Progress = silent) -> None:
 def reset(state: StateFolder, *, progress: Progress = silent) -> None:
     """Stop everything and delete the state folder with all its data, also what lies elsewhere.
 
+    What stands on existing servers stays there: they are not ours to empty.
+
     Raises:
         StateBusy: another command works on it.
     """
+    if os.environ.get("ZEREN_DATABASE_URL") or os.environ.get("ZEREN_KAFKA"):
+        progress(
+            "自备服务器上的数据库与主题不删除 / databases and topics on servers of your own are not deleted"
+        )
     with state.locked():
         Supervisor(state, progress).stop_all()
         publish_archive(state)

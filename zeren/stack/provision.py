@@ -55,18 +55,24 @@ class InstitutionAccess:
     security_protocol: str
 
 
-def provision_postgres(endpoint: PostgresEndpoint, layout: PostgresLayout, passwords: Passwords) -> None:
+def provision_postgres(
+    endpoint: PostgresEndpoint, layout: PostgresLayout, passwords: Passwords, owner: str
+) -> None:
     """Make every role and database of the layout; passwords travel as SCRAM verifiers only.
 
+    Each database bears the id of the state folder that it belongs to: two of them on one server would change each
+    other's passwords.
+
     Raises:
-        ProvisioningFailed: the server refused.
+        ProvisioningFailed: the server refused, or databases there are another state folder's.
     """
     try:
         with endpoint.connect() as connection:
+            _refuse_databases_of_others(endpoint, connection, layout.databases, owner)
             for role in layout.roles:
                 _provision_role(connection, role, passwords(f"postgres/{role}"), layout.sessions)
             for database, reach in layout.databases.items():
-                _provision_database(connection, database, reach)
+                _provision_database(connection, database, reach, owner)
     except psycopg.Error as error:
         raise ProvisioningFailed(
             f"PostgreSQL 拒绝了所需的设置：{error}", f"PostgreSQL refused what is needed: {error}"
@@ -87,10 +93,34 @@ def _provision_role(
         connection.execute(setting.format(name, sql.Identifier(key), sql.Literal(value)))
 
 
-def _provision_database(connection: psycopg.Connection, database: str, reach: tuple[str, ...]) -> None:
+def _refuse_databases_of_others(
+    endpoint: PostgresEndpoint, connection: psycopg.Connection, databases: Iterable[str], owner: str
+) -> None:
+    noted = """SELECT datname FROM pg_database WHERE datname = ANY(%s)
+               AND shobj_description(oid, 'pg_database') LIKE 'zeren:%%'
+               AND shobj_description(oid, 'pg_database') <> %s ORDER BY datname"""
+    rows = connection.execute(noted, (list(databases), _mark(owner))).fetchall()
+    if rows:
+        where, names = f"{endpoint.host}:{endpoint.port}", ", ".join(name for (name,) in rows)
+        raise ProvisioningFailed(
+            f"{where} 上的数据库 {names} 属于另一个状态目录：请用那个目录；"
+            "或先删除这些数据库和集群中以 zeren. 开头的主题",
+            f"the databases {names} on {where} are another state folder's: use that one, or first drop them and "
+            f"the cluster's topics that begin with zeren.",
+        )
+
+
+def _mark(owner: str) -> str:
+    return f"zeren:{owner}"
+
+
+def _provision_database(
+    connection: psycopg.Connection, database: str, reach: tuple[str, ...], owner: str
+) -> None:
     name = sql.Identifier(database)
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone() is None:
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+    connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(_mark(owner))))
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
     for role in reach:
         connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, sql.Identifier(role)))
