@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 
@@ -65,6 +66,16 @@ def test_an_alert_rests_on_what_is_exposed(rule: dict[str, Any]) -> None:
     assert " / " in rule["annotations"]["summary"]
     assert CHINESE.search(rule["annotations"]["summary"])
     assert rule["annotations"]["action"]
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_an_alert_is_one_that_prometheus_loads(rule: dict[str, Any]) -> None:
+    """Its expression is PromQL and compares with something; nothing stands in it that a rule has no place for."""
+    assert rule.keys() <= {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
+    assert isinstance(promql_parser.parse(rule["expr"]), promql_parser.BinaryExpr)
+    assert re.fullmatch(r"\d+[smhd]", rule.get("for", "0s"))
+    values = [*rule["labels"].values(), *rule["annotations"].values()]
+    assert all(isinstance(value, str) for value in values)
 
 
 def test_alerts_have_names_of_their_own_and_watch_everything_that_may_stand_still() -> None:
