@@ -51,7 +51,7 @@ def uuid5_text(namespace: bytes, name: str) -> str:
     return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def uuid_bytes(text: str) -> bytes:
     """The 16 bytes of a UUID. Raises: ValueError."""
     return UUID(text).bytes

@@ -29,7 +29,7 @@ from shared.eventstore.desk import Draft
 from shared.intake.handling import Accepted, Handler, Handlers, Outcome, Parked, ResolvedPerson, Submitted
 from shared.policy.book import PolicyBook
 
-_enrolment_id = lru_cache(maxsize=50_000)(identity.enrolment_id)
+_enrolment_id = lru_cache(maxsize=16_384)(identity.enrolment_id)
 """Every sheet names its trainees again: an id is derived once, not three times a session."""
 
 

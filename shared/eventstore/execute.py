@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
 from shared.contracts.fact import decode
+from shared.eventstore.cache import StreamCache
 from shared.eventstore.changes import Changes, Committed, Move, Reads
 from shared.eventstore.desk import Desk, Draft, Effects, NotRead
 from shared.eventstore.recorder import MAX_BYTES, MAX_FACTS
@@ -38,9 +38,6 @@ MAX_CONFLICTS = 50
 
 DECIDE = "decide"
 """The kind of its transactions, among those that are timed."""
-
-CACHED_STREAMS = 50_000
-"""States of recent streams that are kept; the least recent goes first."""
 
 
 class Work(Protocol[R_co]):
@@ -87,37 +84,6 @@ class Done(Generic[T]):
     seconds: float = 0.0
 
 
-class _Cache:
-    """States of recent streams, current up to `seen`. Filled only after a commit."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self._states: OrderedDict[str, tuple[int, Any]] = OrderedDict()
-
-    def get(self, stream: str) -> tuple[int, Any] | None:
-        found = self._states.get(stream)
-        if found is not None:
-            self._states.move_to_end(stream)
-        return found
-
-    def keep(self, states: dict[str, tuple[int, Any]], seen: int) -> None:
-        self._states.update(states)
-        for stream in states:
-            self._states.move_to_end(stream)
-        while len(self._states) > CACHED_STREAMS:
-            self._states.popitem(last=False)
-        self.seen = seen
-
-    def evict(self, streams: frozenset[str], seen: int) -> None:
-        for stream in streams:
-            self._states.pop(stream, None)
-        self.seen = seen
-
-    def clear(self) -> None:
-        self._states.clear()
-        self.seen = 0
-
-
 class Executor:
     """Runs batches against one store, one at a time: the table lock would let no more through.
 
@@ -154,7 +120,7 @@ class Executor:
         self._effects = effects
         self._always = always or Reads()
         self._clock = clock
-        self._cache = _Cache()
+        self._cache = StreamCache()
         self._facts_a_unit: dict[type | None, float] = {}
         self._lock = Lock()
 

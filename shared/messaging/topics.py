@@ -89,7 +89,7 @@ def _by_name(rows: Sequence[tuple[str, bytes | None]]) -> FactHeaders | None:
         return None
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def partition_of(key: str) -> int:
     """The partition of a key: murmur2, as Kafka's default partitioner picks it."""
     return (_murmur2(key.encode()) & 0x7FFFFFFF) % PARTITIONS
