@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.fact import decode, type_of
 from shared.eventstore.changes import PositionKey
 from shared.eventstore.projection import Projected, Projection, Source
 from shared.eventstore.sql import rows_of
-from shared.eventstore.store import Store
+from shared.eventstore.store import Store, Unavailable
 from shared.eventstore.tables import EVENTS, events, positions
 from shared.telemetry.conventions import FACTS, folding
 from shared.telemetry.counted import PROJECTED, TRANSACTION_SECONDS
@@ -161,7 +162,7 @@ class Projector:
         try:
             self._advance_to(projections, after, until)
         except Exception as error:
-            if len(projections) == 1:
+            if len(projections) == 1 or _connection_lost(error):
                 raise
             log.warning("read models fold apart", extra={"why": type(error).__name__})
             for each in projections:
@@ -192,6 +193,11 @@ class Projector:
             with Around(self._tracing, folding(projection.name)) as span:
                 projection.fold(connection, needed)
                 _tell(span, needed)
+
+
+def _connection_lost(error: Exception) -> bool:
+    """Whether nobody could have folded the page: the server is away, or has cut the connection."""
+    return isinstance(error, Unavailable) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
 def _tell(span: Around, page: Sequence[Projected]) -> None:

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from shared.eventstore import projector as projector_module
 from shared.eventstore.changes import Changes, Move, Park, ParkFact, Position, PositionKey, Reads, Wake
@@ -217,5 +218,26 @@ def test_read_models_that_stand_at_one_place_go_apart_where_one_of_them_can_not_
     with pytest.raises(KeyError):
         pair.project_some()
     broken = False
+    assert pair.project_some() == 3
+    assert pair.behind() == {"approvals": 0, "other": 0}
+
+
+def test_read_models_do_not_go_apart_where_the_connection_was_cut(store):
+    """It is nobody's fault: the outage is told once, and all of them go on together."""
+    cut = 0
+
+    def fold(connection, _page):
+        nonlocal cut
+        cut += 1
+        if cut == 1:
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    other = replace(projection, name="other", fold=fold, tables=())
+    pair = Projector(store.engine, OwnFacts("enrolment", store), [projection, other])
+    append(store, 3)
+    with pytest.raises(DBAPIError):
+        pair.project_some()
+    assert cut == 1
+    assert pair.behind() == {"approvals": 3, "other": 3}
     assert pair.project_some() == 3
     assert pair.behind() == {"approvals": 0, "other": 0}
