@@ -27,22 +27,18 @@ from shared.tlog.checkpoint import open_checkpoint
 from shared.tlog.notes import VerifierKey
 from shared.tlog.proof_file import ProofFile
 from shared.tlog.proofs import TileCache, TileHashes, inclusion_proof
-from shared.tlog.tiles import MAX_BUNDLE_BYTES, TILE_BYTES, bundles_of, decode_bundle, tile_width, tiles_of
+from shared.tlog.tiles import decode_bundle, tile_width
 from zeren.stack.child import child_process
 from zeren.stack.days import wait_drained
-from zeren.stack.errors import StackError
 from zeren.stack.whole import ledger_vkey
 from zeren.verify import ledger as verifier
+from zeren.verify.copying import copy_ledger
 from zeren.verify.sources import SourceReader, open_source
 
 WORKER = "ledger-alone"
 PROOFS, DOSSIER, DOSSIERS = 1_000, 50, 20
 MIRROR = "bench-log"
 TILES_KEPT = 4_096
-
-
-class NoMirror(StackError):
-    """The log does not serve a file that its checkpoint says it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +82,7 @@ def run_ledger(bench: Bench) -> Ledger:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         bench.progress("建立镜像，全账核验 / making a mirror, full check of it")
-        mirror(where, folder, vkey)
+        copy_ledger(where, folder, vkey)
         mirrored = _leaves_per_s(str(folder), vkey)
         bench.progress("证明 / proofs")
         proofs, seconds = prove_some(folder, vkey, PROOFS, Random(bench.seed))  # noqa: S311 - a choice of facts
@@ -136,23 +132,6 @@ def _leaves_per_s(where: str, vkey: str) -> float:
     began = time.monotonic()
     found = verifier.verify(where, vkey)
     return round(found.facts / (time.monotonic() - began), 1)
-
-
-def mirror(where: str, folder: Path, vkey: str) -> None:
-    """Copies a log's files as of its newest checkpoint into a folder. Raises: NoMirror, VerifyError, Unsigned."""
-    signed = verifier.checkpoint(where, vkey)
-    size = signed.checkpoint.size
-    paths = [(ref.path, TILE_BYTES) for ref in tiles_of(size)]
-    paths += [(ref.path, MAX_BUNDLE_BYTES) for ref in bundles_of(size)]
-    with open_source(where) as source:
-        for path, limit in paths:
-            content = source.fetch(path, limit)
-            if content is None:
-                raise NoMirror(f"账本没有 {path}", f"the log has no {path}")
-            file = folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-    (folder / "checkpoint").write_text(signed.note, "utf-8")
 
 
 def prove_some(

@@ -39,6 +39,7 @@ def handlers(book: PolicyBook) -> Handlers:
         book=book,
         regions=frozenset(region.code for region in book.regions()),
         occupations=frozenset(occupation.id for occupation in book.occupations()),
+        kinds=frozenset(kind.code for kind in book.codes("training_kind")),
     )
     return {
         sent.ApplyClass: Handler(reads=_reads_application, decide=decisions.apply_class),
@@ -87,11 +88,12 @@ def _reads_completion(submitted: Submitted[sent.CompleteClass], draft: Draft) ->
 
 @dataclass(frozen=True, slots=True)
 class _Decisions:
-    """Decisions under a policy book; `regions` are the codes of the ten that answer for classes."""
+    """Decisions under a policy book; `regions` are the codes of the ten that answer for classes, `kinds` training's."""
 
     book: PolicyBook
     regions: frozenset[str]
     occupations: frozenset[str]
+    kinds: frozenset[str]
 
     def apply_class(self, submitted: Submitted[sent.ApplyClass], draft: Draft) -> Outcome:
         """开班申请."""
@@ -112,6 +114,7 @@ class _Decisions:
             sessions=sessions,
             region_known=region_known,
             occupation_known=data.occupation_id in self.occupations,
+            kind_known=data.training_kind in self.kinds,
             procedure=self.book.procedure(data.region, submitted.business_date) if region_known else None,
             sessions_taken=frozenset(
                 session.session_id

@@ -41,11 +41,11 @@ DATA_CONTENT_TYPE = "application/json"
 
 
 class Preamble(msgspec.Struct, frozen=True, gc=False):
-    """What one must know of a document before its data is looked at."""
+    """What one must know of a document before its data is looked at; what it lacks is ""."""
 
-    id: str
-    source: str
-    type: str
+    id: str = ""
+    source: str = ""
+    type: str = ""
 
     @property
     def institution(self) -> str:
@@ -125,6 +125,19 @@ def check(
     return reasons or Checked(entry, document)
 
 
+def complaint(value: bytes) -> str:
+    """What the decoder says of a document that is refused for its form, in English; "" where it takes it.
+
+    It may quote what stands there: for the sender's own eyes, never for a receipt or a log.
+    """
+    try:
+        decoder = _documents.get(_preamble.decode(value).type, _generic)
+        decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return str(error)
+    return ""
+
+
 _generic = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 
@@ -164,17 +177,19 @@ def _field_names(cls: Any) -> set[str]:
 
 
 _FIELDS = frozenset().union(*(_field_names(Document[entry.cls]) for entry in SUBMISSIONS.values()))  # type: ignore[name-defined]
+_MISSING = re.compile(r"^Object missing required field `([a-z_]+)`")
 _PATH = re.compile(r" - at `\$((?:\.[a-z_]+|\[[0-9]+\])+)`$")
 _INDEX = re.compile(r"\[[0-9]+\]")
 
 
 def _path(message: str) -> str:
-    """The JSON path at the end of a msgspec message; never the value.
+    """The JSON path that a msgspec message is about, down to a missing field; never the value.
 
     A superfluous field's own name stands in the message and may look like a path: only names of ours are told.
     """
-    found = _PATH.search(message)
-    path = found[1].removeprefix(".") if found else ""
+    found, missing = _PATH.search(message), _MISSING.search(message)
+    path = (found[1] if found else "") + (f".{missing[1]}" if missing else "")
+    path = path.removeprefix(".")
     return path if _FIELDS.issuperset(_INDEX.sub("", path).split(".")) else ""
 
 

@@ -77,7 +77,8 @@ class ApplyClass(Submission, frozen=True):
 
     Attributes:
         occupation_id: of the occupation package.
-        training_kind: PRE_JOB, SKILL_UPGRADE, TRANSFER, EMPLOYMENT_SKILL, ENTREPRENEURSHIP, NEW_OCCUPATION.
+        training_kind: of the policy package: EMPLOYMENT_SKILL, PRE_JOB, POST_SKILL, TRANSFER, APPRENTICESHIP,
+            HIGH_SKILL, ENTREPRENEURSHIP, NEW_OCCUPATION, SHORT_SKILL.
     """
 
     class_ref: Reference

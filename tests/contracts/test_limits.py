@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.checking import Checked, Unreadable, check, preamble
+from shared.contracts.checking import Checked, Unreadable, check, complaint, preamble
 from shared.contracts.submission import MAX_LINES, MAX_SUBMISSION_BYTES
 from shared.intake.signature import MAX_JWS_BYTES, BadSignature, parse_jws
 from shared.policy.loading import MAX_PACKAGE_BYTES, check_folder, read_package
@@ -148,6 +148,46 @@ def test_the_bound_of_an_id() -> None:
     assert preamble(json.dumps(plan() | {"id": "i" * 64}).encode()).id
     with pytest.raises(Unreadable, match="id_unreadable"):
         preamble(json.dumps(plan() | {"id": "i" * 65}).encode())
+
+
+@pytest.mark.parametrize(
+    ("without", "code"),
+    [("id", "id_unreadable"), ("source", "source_unreadable")],
+)
+def test_a_document_that_cannot_be_attributed_says_what_it_lacks(without: str, code: str) -> None:
+    """It is no matter of its encoding; the sender is told in the decoder's words."""
+    value = json.dumps({name: held for name, held in plan().items() if name != without}).encode()
+    with pytest.raises(Unreadable, match=code):
+        preamble(value)
+    assert complaint(value) == f"Object missing required field `{without}`"
+
+
+@pytest.mark.parametrize(
+    ("whole", "field", "said"),
+    [
+        ({name: held for name, held in plan().items() if name != "nonce"}, "nonce", "missing required field"),
+        ({name: held for name, held in plan().items() if name != "data"}, "data", "missing required field"),
+        (plan(sessions=[{"session_ref": "s-1"}]), "data.sessions[0].held_on", "missing required field"),
+        (plan(maxTrainees=3), "data", "unknown field `maxTrainees`"),
+        (plan(level="9"), "data.level", "matching regex"),
+        (plan(max_trainees=0), "data.max_trainees", ">= 1"),
+    ],
+)
+def test_a_field_is_named_and_the_sender_told_what_the_decoder_says(
+    whole: Document, field: str, said: str
+) -> None:
+    """A superfluous field's own name is for its sender alone: a receipt says where it stands."""
+    assert told(whole) == f"{INVALID} {field}"
+    assert said in complaint(json.dumps(whole).encode())
+
+
+def test_a_document_without_a_type_is_answered() -> None:
+    """It has a sender and an id: its receipt says that there is no such type."""
+    assert (
+        told({name: held for name, held in plan().items() if name != "type"})
+        == "submission.unknown_type type"
+    )
+    assert complaint(json.dumps(plan()).encode()) == ""
 
 
 def test_the_bound_of_a_signature_header() -> None:

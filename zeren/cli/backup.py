@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def restore(
     with state.locked():
         servers = _servers(state, progress)
         done = put_back(servers, folder, chosen, with_vault=with_vault, stop=stop, progress=progress)
-    following = f"zeren recover {' '.join(chosen)}"
+    following, start = _commands(state, chosen)
     if as_json:
         print_json({"restored": done, "next": following})
         return
@@ -104,7 +105,13 @@ def restore(
             "warning: persons registered after the backup are not in this vault, and facts that name them find "
             "nobody; erasures carried out since are carried out again"
         )
-    click.echo(f"下一步：{following}，再 zeren up / next: {following}, then zeren up")
+    click.echo(f"下一步：{following}，再 {start} / next: {following}, then {start}")
+
+
+def _commands(state: StateFolder, services: Sequence[str]) -> tuple[str, str]:
+    """What comes after a restore, with the stack's name where it is not the first one's."""
+    start = start_command(state.path.name)
+    return f"zeren recover {' '.join(services)}{start.removeprefix('zeren up')}", start
 
 
 @click.command()
@@ -130,7 +137,8 @@ def recover(services: tuple[str, ...], state_name: str | None, *, as_json: bool)
     if as_json:
         print_json({"recovered": found})
     else:
-        click.echo("可以启动：zeren up / ready to start: zeren up")
+        start = start_command(state.path.name)
+        click.echo(f"可以启动：{start} / ready to start: {start}")
 
 
 def _told(one: dict[str, Any]) -> str:

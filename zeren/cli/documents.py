@@ -32,6 +32,7 @@ from zeren.stack.traces import INSTITUTION, local_collector
 from zeren.stack.whole import institutions_folder
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NOTHING_IN_IT = "文件中没有文档 / there is no document in the file"
 FACTS_SHOWN = 3
 """How many facts of one receipt are named to people; --json has all that the receipt names."""
 
@@ -52,6 +53,8 @@ def validate(file: Path, *, as_json: bool) -> None:
         _show_wrong(file, wrong)
         click.echo(
             f"{len(judged)} 行，{len(wrong)} 行不合规 / {len(judged)} lines, {len(wrong)} of them wrong"
+            if judged
+            else NOTHING_IN_IT
         )
     if wrong or not judged:
         raise click.exceptions.Exit(1)
@@ -65,6 +68,13 @@ def _show_wrong(file: Path, wrong: list[Judged]) -> None:
     for one in wrong:
         for reason in one.reasons:
             click.echo(f"{file}:{one.line}  {reason_line(reason)}")
+        if one.said:
+            click.echo(f"    解析结果 / the decoder says: {one.said}")
+    if any(one.found is None for one in wrong):
+        click.echo(
+            "文件须为 UTF-8（无 BOM），每行一份完整的 JSON 文档，行内不换行 / "
+            "the file must be UTF-8 without a BOM, one whole JSON document a line, none spread over several lines"
+        )
 
 
 @click.command()
@@ -144,7 +154,9 @@ def _signed(file: Path, key: SigningKey) -> tuple[list[tuple[str, Record]], str]
     lines = list(read_lines(file))
     judged = [judge_document(number, line) for number, line in lines]
     wrong = [one for one in judged if one.reasons]
-    if wrong or not judged:
+    if not judged:
+        fail(1, NOTHING_IN_IT)
+    if wrong:
         _show_wrong(file, wrong)
         fail(1, "未报送：请先改正以上各行 / nothing was sent: correct these lines first")
     senders = {one.found.institution for one in judged if one.found}
@@ -188,8 +200,9 @@ def _show(outcomes: list[Sent]) -> None:
         "accepted": "已受理 / accepted",
         "rejected": "已退回 / rejected",
         "parked": "等待中 / parked",
-        "none": "无回执：可能已隔离，请核对密钥已登记且属于报送机构 / "
-        "no receipt: perhaps quarantined; is the key registered, and the sender's own?",
+        "none": "尚无回执：密钥未登记则等待其登记；密钥已撤销、已过期、属于他人或签名不符则已隔离，无回执 / "
+        "no receipt yet: under an unknown key it waits until that is registered; under a revoked, expired or foreign "
+        "key, or with a wrong signature, it is quarantined and gets none",
     }
     for one in outcomes:
         click.echo(f"{one.submission_id}  {words[one.outcome]}")

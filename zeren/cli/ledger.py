@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from shared.tlog.errors import Malformed
+from shared.tlog.notes import VerifierKey
+from shared.tlog.tiles import TILE_WIDTH
 from zeren.cli.output import fail, json_option, print_json, timed_progress
 from zeren.cli.states import running_state, state_option
 from zeren.stack.client import Local
@@ -15,6 +18,7 @@ from zeren.stack.files import write_private
 from zeren.stack.state import StateFolder
 from zeren.stack.whole import ledger_vkey
 from zeren.verify import ledger as verifier
+from zeren.verify.copying import copy_ledger
 
 EVERY = 50_000
 """Entries between two lines of progress."""
@@ -24,9 +28,22 @@ where_option: Callable[..., Any] = click.option(
     metavar="URL|FOLDER",
     help="账本地址或目录（默认：本地账本） / the ledger (default: the local one)",
 )
+
+
+def _well_formed(_context: click.Context, _option: click.Parameter, key: str | None) -> str | None:
+    try:
+        if key is not None:
+            VerifierKey.parse(key)
+    except Malformed as error:
+        raise click.BadParameter(f"不是验证密钥 / no verifier key: {error}") from None
+    return key
+
+
 vkey_option: Callable[..., Any] = click.option(
     "--vkey",
     envvar="ZEREN_LEDGER_VKEY",
+    show_envvar=True,
+    callback=_well_formed,
     help="验证密钥，应从别处取得 / the verifier key, which should come from elsewhere than the server",
 )
 
@@ -138,16 +155,38 @@ def _grown(place: str, key: str, kept: Path | None) -> int | None:
     return int(note.split("\n")[1])
 
 
-def _progress() -> Callable[[int, int], None]:
+def _progress(every: int = EVERY) -> Callable[[int, int], None]:
     show, told = timed_progress(to_stderr=True), 0
 
     def progress(done: int, whole: int) -> None:
         nonlocal told
-        if done - told >= EVERY:
+        if done - told >= every:
             told = done
             show(f"{done}/{whole}")
 
     return progress
+
+
+@ledger.command("copy")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@where_option
+@vkey_option
+@state_option
+@json_option
+def copy(folder: Path, *, where: str | None, vkey: str | None, state_name: str | None, as_json: bool) -> None:
+    """把账本文件复制到目录，供离线核验；再次运行只取新增 / Copy the ledger's files; once more, only what is new.
+
+    然后 / then: zeren ledger verify --where FOLDER --vkey KEY
+    """
+    place, key, _ = _place(where, vkey, state_name)
+    size = copy_ledger(place, folder, key, _progress(EVERY // TILE_WIDTH)).checkpoint.size
+    if as_json:
+        print_json({"folder": str(folder), "size": size})
+        return
+    click.echo(
+        f"已复制 {size} 条到 {folder}；尚未核验，请运行 zeren ledger verify --where {folder} --vkey … / "
+        f"copied {size} entries to {folder}; not verified yet: run zeren ledger verify --where {folder} --vkey …"
+    )
 
 
 @ledger.command("prove")
@@ -187,10 +226,12 @@ def prove(
 @ledger.command("check")
 @click.argument("entry", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("proof", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--vkey", envvar="ZEREN_LEDGER_VKEY", required=True, help="验证密钥 / the verifier key")
+@vkey_option
 @json_option
-def check(entry: Path, proof: Path, vkey: str, *, as_json: bool) -> None:
+def check(entry: Path, proof: Path, vkey: str | None, *, as_json: bool) -> None:
     """离线核验 prove 写出的记录与证明 / Check an entry and its proof, as prove wrote them, offline."""
+    if vkey is None:
+        fail(2, "须给出 --vkey 或 ZEREN_LEDGER_VKEY / give --vkey or ZEREN_LEDGER_VKEY")
     head = verifier.verify_proof(proof.read_text("utf-8"), entry.read_bytes(), vkey)
     if as_json:
         print_json({"proven": True, "origin": head.origin, "size": head.size, "root": head.root.hex()})

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts.checking import Checked, Preamble, Unreadable, check, preamble
+from shared.contracts.checking import Checked, Preamble, Unreadable, check, complaint, preamble
 from shared.contracts.codes.catalogue import text
 from shared.contracts.fact import CONTENT_TYPE
 from shared.contracts.intake import Reason
@@ -130,12 +130,14 @@ class Judged:
     Attributes:
         found: None where the document can't be attributed.
         reasons: why a service would refuse it; empty when it would look further.
+        said: what the decoder says of its form, in English; may quote it.
     """
 
     line: int
     found: Preamble | None
     reasons: tuple[Reason, ...]
     checked: Checked | None = None
+    said: str = ""
 
     def told(self) -> dict[str, Any]:
         """For `--json`."""
@@ -145,6 +147,7 @@ class Judged:
             "type": self.found.type if self.found else "",
             "valid": not self.reasons,
             "reasons": [reason_told(reason) for reason in self.reasons],
+            "said": self.said,
         }
 
 
@@ -164,10 +167,10 @@ def judge_document(number: int, value: bytes, service: str | None = None) -> Jud
     try:
         found = preamble(value)
     except Unreadable as error:
-        return Judged(number, None, (Reason(code=error.code),))
+        return Judged(number, None, (Reason(code=error.code),), said=complaint(value))
     outcome = check(value, found, service)
     if isinstance(outcome, list):
-        return Judged(number, found, tuple(outcome))
+        return Judged(number, found, tuple(outcome), said=complaint(value))
     return Judged(number, found, (), outcome)
 
 
@@ -181,7 +184,7 @@ def judge_line(number: int, line: bytes) -> Judged:
     code = signature_form(record.jws)
     if not code or judged.found is None:
         return judged
-    return Judged(number, judged.found, (Reason(code=code), *judged.reasons))
+    return Judged(number, judged.found, (Reason(code=code), *judged.reasons), said=judged.said)
 
 
 def sign_document(judged: Judged, value: bytes, sign: Callable[[bytes], bytes]) -> Record:

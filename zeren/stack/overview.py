@@ -19,6 +19,7 @@ from zeren.stack.finding import Finding
 from zeren.stack.local import SERVICES
 from zeren.stack.scrape import Scrape
 from zeren.stack.service_states import ended
+from zeren.stack.state import StateFolder
 from zeren.stack.supervisor import ProcessStatus, Supervisor
 from zeren.stack.ways_out import NOT_RUNNING, SILENT
 from zeren.stack.whole import ledger_vkey, missing
@@ -84,7 +85,7 @@ def overview(stack: Local, start: str, before: Scrapes | None = None) -> Overvie
         answers = list(pool.map(lambda name: _asked(stack, name), (*SERVICES, ISSUER)))
     lacking, folders = missing(state), disks(state.path)
     wrong = sorted(
-        [*_down(processes, lacking, start), *_said(answers, lacking, start), *_full(folders)],
+        [*_down(state, processes, lacking, start), *_said(answers, lacking, start), *_full(folders)],
         key=lambda one: one.rank,
     )
     return Overview(
@@ -123,12 +124,18 @@ def _is_ready(answered: Answered) -> bool:
     return answered.ready is not None and bool(answered.ready.get("ready"))
 
 
-def _down(processes: Sequence[ProcessStatus], lacking: Sequence[str], start: str) -> Iterator[Wrong]:
+def _down(
+    state: StateFolder, processes: Sequence[ProcessStatus], lacking: Sequence[str], start: str
+) -> Iterator[Wrong]:
     for process in processes:
         if not process.running:
             yield Wrong(NOT_READY, ended(process.name, process.log, start))
     known = {process.name for process in processes}
-    if stopped := [name for name in lacking if name not in known]:
+    stopped = [name for name in lacking if name not in known]
+    # One that failed while it started is remembered nowhere but in its log.
+    failed = stopped if known & {ISSUER, *SERVICES} else []
+    yield from (Wrong(NOT_READY, ended(name, state.log(name), start)) for name in failed)
+    if stopped and not failed:
         yield Wrong(NOT_READY, NOT_RUNNING.finding("processes", ", ".join(stopped), start=start))
 
 

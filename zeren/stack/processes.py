@@ -139,6 +139,15 @@ def _signal(identity: ProcessIdentity, which: signal.Signals) -> bool:
     return True
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether a process has this TCP port open for others to connect to."""
+    try:
+        sockets = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
+
+
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     """Poll until `condition` holds; False if it doesn't within `seconds`."""
     deadline = time.monotonic() + seconds

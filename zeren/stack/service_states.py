@@ -111,7 +111,8 @@ def ended(name: str, log: Path, start: str) -> Finding:
     """A process that doesn't run, with its last words; one that was put back must not just be started."""
     words = last_words(log)
     way = PUT_BACK if "zeren recover" in words else ENDED
-    return way.finding(f"process {name}", words, name=name, start=start, log=log)
+    of = start.removeprefix("zeren up")
+    return way.finding(f"process {name}", words, name=name, start=start, of=of, log=log)
 
 
 def last_words(log: Path) -> str:

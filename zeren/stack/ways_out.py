@@ -157,8 +157,8 @@ PARKED = WayOut(
 PUT_BACK = WayOut(
     zh="拒绝启动（退出码 4）：数据落后于已发布的内容",
     en="it refuses to start (exit code 4): its data is behind what it has published",
-    do_zh="运行 zeren recover {name}，再运行 {start}",
-    do_en="run zeren recover {name}, then {start}",
+    do_zh="运行 zeren recover {name}{of}，再运行 {start}",
+    do_en="run zeren recover {name}{of}, then {start}",
 )
 ENDED = WayOut(
     zh="已退出",

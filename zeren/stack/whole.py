@@ -36,7 +36,7 @@ from zeren.stack.local import (
     stop_everything,
 )
 from zeren.stack.paths import CHECKOUT
-from zeren.stack.processes import MARK_PROCESS, MARK_STATE, POLL_SECONDS
+from zeren.stack.processes import MARK_PROCESS, MARK_STATE, POLL_SECONDS, listens
 from zeren.stack.state import HOST, StateFolder
 from zeren.stack.supervisor import (
     INHERITED,
@@ -114,7 +114,7 @@ def start(state: StateFolder, *, progress: Progress = silent, bank_fail_every: i
         supervisor = Supervisor(state, progress)
         for folder in (bank_folder(state), institutions_folder(state)):
             private_folder(folder)
-        _secure_ports(state, supervisor)
+        secure_ports(state, supervisor)
         with ThreadPoolExecutor(2) as pool:
             vault = pool.submit(_set_up_vault, servers, progress)
             issuer = pool.submit(supervisor.start, _issuer(state))
@@ -192,11 +192,11 @@ def missing(state: StateFolder) -> tuple[str, ...]:
     return tuple(name for name in (*own_servers(state), ISSUER, *SERVICES, BANK) if name not in found)
 
 
-def _secure_ports(state: StateFolder, supervisor: Supervisor) -> None:
-    """Every port that isn't ours yet must be free before anyone is told of it."""
-    ours = {one.name for one in supervisor.status() if one.running}
+def secure_ports(state: StateFolder, supervisor: Supervisor) -> None:
+    """Every port that isn't ours yet must be free before anyone is told of it, or stopped for another one."""
+    ours = {one.name: one.pid for one in supervisor.status() if one.running}
     for name in (ISSUER, *SERVICES):
-        if name not in ours:
+        if name not in ours or not listens(ours[name], state.port(name)):
             state.secure_port(name)
 
 

@@ -45,6 +45,12 @@ class OccupationUnknown(Refusal):
     code = "class.unknown_occupation"
 
 
+class TrainingKindUnknown(Refusal):
+    """The policy has no such kind of training."""
+
+    code = "class.unknown_training_kind"
+
+
 class TooManyTrainees(Refusal):
     """More trainees than a class may have."""
 
@@ -111,7 +117,7 @@ class ApplyClass:
 
     Attributes:
         sessions: at least one.
-        region_known, occupation_known: what the policy book says of them.
+        region_known, occupation_known, kind_known: what the policy book says of them.
         procedure: the figures in force in that region on the business date; None where the region is unknown.
         sessions_taken: ids of these sessions that another class holds.
     """
@@ -128,6 +134,7 @@ class ApplyClass:
     sessions: list[PlannedSession]
     region_known: bool
     occupation_known: bool
+    kind_known: bool
     procedure: Procedure | None
     sessions_taken: frozenset[str]
     business_date: date
@@ -284,6 +291,8 @@ def _apply(command: ApplyClass, state: TrainingClass) -> list[Event]:
         raise RegionUnknown("data.region")
     if not command.occupation_known:
         raise OccupationUnknown("data.occupation_id")
+    if not command.kind_known:
+        raise TrainingKindUnknown("data.training_kind")
     if not rules.fits_a_class(command.procedure, command.max_trainees):
         raise TooManyTrainees("data.max_trainees")
     days = [session.held_on for session in command.sessions]

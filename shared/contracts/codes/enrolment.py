@@ -113,6 +113,12 @@ CODES = (
         f"{_NOTICE} 二(十)",
     ),
     Code(
+        "class.unknown_training_kind",
+        "未知的培训类别",
+        "There is no such kind of training",
+        "闽人社办〔2024〕40号 二；人社厅发〔2023〕55号 二(二)",
+    ),
+    Code(
         "class.too_many_trainees",
         "超过每班人数上限",
         "More trainees than a class may have",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,7 +19,9 @@ from tests.component.audit.conftest import publish
 from tests.component.audit.serving import audit_app, serving
 from tests.component.audit.story import Kafka, Record, batches, fact_like, junk, partition
 from zeren.verify import ledger
-from zeren.verify.errors import FactNotFound
+from zeren.verify.copying import copy_ledger
+from zeren.verify.errors import FactNotFound, LedgerUnreachable
+from zeren.verify.sources import HttpSource
 
 Ledgered = Callable[[Iterable[Sequence[Record]]], None]
 
@@ -40,6 +43,41 @@ def test_the_served_log_verifies_whole(url: str, ledgered: Ledgered) -> None:
     verified = ledger.verify(url, vkey, lambda done, all_: told.append((done, all_)))
     assert (verified.size, verified.facts, verified.origin) == (1_300, 1_300, "zeren.test.example/ledger")
     assert told[-1] == (1_300, 1_300)
+
+
+def test_a_copy_verifies_without_the_server_and_grows_with_the_log(
+    url: str, ledgered: Ledgered, signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once more it fetches what is new alone; one that was broken off is still the older copy."""
+    vkey, kafka = str(signer.vkey), junk(1_300, 17)
+    cut = batches(kafka, 17, 200)
+    ledgered(cut[: len(cut) // 2])
+    assert copy_ledger(url, tmp_path, vkey).checkpoint.size > 256
+    first = ledger.verify(str(tmp_path), vkey).size
+    ledgered(cut[len(cut) // 2 :])
+    fetched: list[str] = []
+    fetch = HttpSource.fetch
+
+    def counted(self: HttpSource, path: str, limit: int) -> bytes | None:
+        fetched.append(path)
+        if path.startswith("tile/entries/") and len(fetched) < 8:
+            raise LedgerUnreachable(path, "away")
+        return fetch(self, path, limit)
+
+    monkeypatch.setattr(HttpSource, "fetch", counted)
+    with pytest.raises(LedgerUnreachable):
+        copy_ledger(url, tmp_path, vkey)
+    assert ledger.verify(str(tmp_path), vkey).size == first
+    fetched.extend([""] * 8)
+    told: list[tuple[int, int]] = []
+    assert (
+        copy_ledger(url, tmp_path, vkey, lambda done, all_: told.append((done, all_))).checkpoint.size
+        == 1_300
+    )
+    assert told[-1][0] == told[-1][1]
+    assert "tile/entries/000" not in fetched
+    assert ledger.verify(str(tmp_path), vkey).size == 1_300
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_an_empty_log_verifies(url: str, signer: Signer) -> None:

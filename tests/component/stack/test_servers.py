@@ -24,7 +24,8 @@ from zeren.stack.postgres import server_version
 from zeren.stack.processes import MARK_STATE, identify, marked, working_in
 from zeren.stack.provision import missing_topics
 from zeren.stack.state import StateFolder, port_is_free
-from zeren.stack.supervisor import Supervisor
+from zeren.stack.supervisor import ProcessSpec, Supervisor
+from zeren.stack.whole import secure_ports
 
 FACTS = "zeren.enrolment.facts.v1"
 
@@ -174,6 +175,26 @@ def test_files_with_secrets_are_their_owners_alone(own_servers):
     assert {stat.S_IMODE(path.stat().st_mode) for path in (*holders, state.key_file("any"))} == {0o600}
     database = postgres_folder(state, unprivileged_account())
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in (state.path, database)} == {0o700}
+
+
+def test_a_service_is_not_stopped_for_a_port_that_another_program_has(fresh_state, monkeypatch):
+    """What runs goes on running on the port that it has."""
+    state = fresh_state()
+    serving = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(state.port("payment")))
+    supervisor = Supervisor(state)
+    supervisor.start(
+        ProcessSpec(name="payment", argv=serving, ready=lambda: not port_is_free(state.port("payment")))
+    )
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        monkeypatch.setenv("ZEREN_PAYMENT_PORT", str(other.getsockname()[1]))
+        with pytest.raises(PortTaken, match="ZEREN_PAYMENT_PORT"):
+            secure_ports(state, supervisor)
+    assert pids(state).keys() == {"payment"}
+    monkeypatch.delenv("ZEREN_PAYMENT_PORT")
+    secure_ports(state, supervisor)
+    supervisor.stop_all()
 
 
 def test_a_configured_port_that_is_taken_is_a_clear_error(fresh_state, monkeypatch):

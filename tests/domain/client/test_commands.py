@@ -43,7 +43,7 @@ def test_the_commands_are_those_that_were_promised() -> None:
         ("audit", {"replay", "responsible", "reconcile", "evidence"}),
         ("person", {"erase", "withdraw"}),
         ("parked", {"list", "show", "retry", "discard"}),
-        ("ledger", {"verify", "checkpoint", "prove", "check", "vkey", "where"}),
+        ("ledger", {"verify", "checkpoint", "prove", "check", "vkey", "where", "copy"}),
         ("class", {"list", "approve"}),
         ("policy", {"list", "check", "show"}),
         ("day", {"show", "open"}),

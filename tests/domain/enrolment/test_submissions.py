@@ -46,6 +46,7 @@ def test_an_application_becomes_a_class_of_the_sender(world: World):
         ({"region": "350102"}, "class.unknown_region"),
         ({"region": "310000"}, "class.unknown_region"),
         ({"occupation_id": "astronaut"}, "class.unknown_occupation"),
+        ({"training_kind": "PREJOB"}, "class.unknown_training_kind"),
         ({"max_trainees": 51}, "class.too_many_trainees"),
     ],
 )

@@ -57,6 +57,7 @@ def apply(**changes: Any) -> ApplyClass:
         "sessions": SESSIONS,
         "region_known": True,
         "occupation_known": True,
+        "kind_known": True,
         "procedure": PROCEDURE,
         "sessions_taken": frozenset(),
         "business_date": TODAY,
@@ -84,6 +85,7 @@ def test_a_class_may_begin_on_the_business_date_itself():
     [
         ({"region_known": False, "procedure": None}, classes.RegionUnknown, "data.region"),
         ({"occupation_known": False}, classes.OccupationUnknown, "data.occupation_id"),
+        ({"kind_known": False}, classes.TrainingKindUnknown, "data.training_kind"),
         ({"max_trainees": PROCEDURE.max_trainees + 1}, classes.TooManyTrainees, "data.max_trainees"),
         ({"business_date": DAYS[1]}, classes.StartsInPast, "data.sessions.held_on"),
         (

@@ -73,9 +73,10 @@ def _readable(value: bytes) -> dict[str, Any]:
         content = json.loads(value.decode("utf-8"))
     except ValueError:
         raise Quarantined("submission.unreadable") from None
-    if not isinstance(content, dict) or not all(
-        isinstance(content.get(name), str) for name in ("id", "source", "type")
-    ):
+    if not isinstance(content, dict):
+        raise Quarantined("submission.unreadable")
+    content = {"id": "", "source": "", "type": "", **content}
+    if not all(isinstance(content[name], str) for name in ("id", "source", "type")):
         raise Quarantined("submission.unreadable")
     if not is_reference(content["id"]) or looks_personal(content["id"]):
         raise Quarantined("submission.id_unreadable")
