@@ -74,6 +74,10 @@ class Timed:
         """See `Decide`."""
         return self._worker.resume(partition)
 
+    def other_logs(self, ends: Mapping[TopicPartition, int]) -> Sequence[ReadAgain]:
+        """See `Decide`."""
+        return self._worker.other_logs(ends)
+
     def overdue(self) -> Sequence[ReadAgain | Stopped]:
         """See `Decide`."""
         return self._worker.overdue()

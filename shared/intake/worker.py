@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -77,20 +78,47 @@ class IntakeWorker:
         self._spans = IntakeSpans(tracing, self._consumer)
         self._stored: dict[PositionKey, Position] | None = None
         self._read_again: set[tuple[TopicPartition, int]] = set()
+        self._begun_again: set[TopicPartition] = set()
 
     def forget(self) -> None:
         """See `Decide`."""
         self._stored = None
+        self._begun_again.clear()
 
     def overdue(self) -> tuple[()]:
         """See `Decide`. Intake records have no chain: each stands for itself."""
         return ()
+
+    def other_logs(self, ends: Mapping[TopicPartition, int]) -> list[ReadAgain]:
+        """See `Decide`. What was decided before stands in the receipts' streams: it is answered by what is stored."""
+        return [
+            self._begin_again(partition, f"it ends at {end}, decided was up to {resume - 1}")
+            for partition, end in ends.items()
+            if end < (resume := self.resume(partition))
+        ]
+
+    def _begin_again(self, partition: TopicPartition, why: str) -> ReadAgain:
+        self._begun_again.add(partition)
+        return ReadAgain(partition, 0, f"not the log that was decided: {why}")
+
+    def _in_another_log(self, partition: TopicPartition, records: Sequence[Record]) -> ReadAgain | None:
+        """Whether what stands where the last decided record stood is another one: the topic was made anew."""
+        stored = self._positions().get(self._key_of(partition))
+        if stored is None or not stored.digest or partition in self._begun_again:
+            return None
+        there = next((one for one in records if one.offset == stored.position), None)
+        if there is None or _digest(there) == stored.digest:
+            return None
+        return self._begin_again(partition, f"another record at offset {stored.position}")
 
     def decide(self, batches: Batches) -> Mapping[TopicPartition, Next]:
         """See `Decide`."""
         following: dict[TopicPartition, Next] = {}
         fresh: dict[TopicPartition, list[Record]] = {}
         for partition, records in batches.items():
+            if again := self._in_another_log(partition, records):
+                following[partition] = again
+                continue
             fresh[partition] = self._fresh(partition, records)
             following[partition] = int(records[-1].offset) + 1
             if gap := self._gap(partition, fresh[partition]):
@@ -165,7 +193,7 @@ class IntakeWorker:
     def resume(self, partition: TopicPartition) -> int:
         """See `Decide`."""
         stored = self._positions().get(self._key_of(partition))
-        return stored.position + 1 if stored else 0
+        return stored.position + 1 if stored and partition not in self._begun_again else 0
 
     def _gap(self, partition: TopicPartition, fresh: Sequence[Record]) -> ReadAgain | None:
         """Kafka's committed offset is a hint: after a restore it is ahead of the position row, which decides.
@@ -204,12 +232,16 @@ class IntakeWorker:
         return self._stored
 
     def _moves(self, records: Sequence[Record]) -> list[Move]:
-        newest = {self._key_of(TopicPartition(one.topic, one.partition)): _at(one) for one in records}
+        newest = {self._key_of(TopicPartition(one.topic, one.partition)): one for one in records}
         stored = self._positions()
-        return [Move(key, stored[key].position if key in stored else None, at) for key, at in newest.items()]
+        return [
+            Move(key, stored[key].position if key in stored else None, _at(one))
+            for key, one in newest.items()
+        ]
 
     def _settle(self, moves: Sequence[Move]) -> None:
         self._positions().update({move.key: move.new for move in moves})
+        self._begun_again -= {TopicPartition(move.key.topic, move.key.partition) for move in moves}
 
     def wake(self, rows: Sequence[ParkedRow]) -> int:
         """Decides parked submissions that are ready or overdue. Returns how many were looked at."""
@@ -272,7 +304,11 @@ def _parked_instead(work: Work[str], error: WorkFailed) -> Work[str]:
 
 
 def _at(record: Record) -> Position:
-    return Position(int(record.offset), b"", int(record.offset))
+    return Position(int(record.offset), _digest(record), int(record.offset))
+
+
+def _digest(record: Record) -> bytes:
+    return sha256(record.value or b"").digest()
 
 
 class ParkedRow(NamedTuple):

@@ -93,6 +93,12 @@ class Decide(Protocol):
     def overdue(self) -> Sequence[ReadAgain | Stopped]:
         """What to do about partitions that have waited too long for a missing link."""
 
+    def other_logs(self, ends: Mapping[TopicPartition, int]) -> Sequence[ReadAgain]:
+        """What to do about partitions whose log ends before what is decided: it is not the one that was decided.
+
+        A topic was made anew, or the broker lost its end. Blocks. Raises: StoreError.
+        """
+
 
 class BatchConsumer:
     """One group on some topics.
@@ -205,6 +211,7 @@ class BatchConsumer:
                 await self._resume_assigned()
                 for order in self._worker.overdue():
                     self._obey(order)
+                await self._look_for_other_logs()
                 await self._commit()
 
     async def _resume_assigned(self) -> None:
@@ -233,6 +240,19 @@ class BatchConsumer:
         at = await asyncio.wait_for(consumer.position(partition), POSITION_SECONDS)
         if at > resume:
             self._obey(ReadAgain(partition, resume, f"Kafka's hint {at} is ahead of the database"))
+
+    async def _look_for_other_logs(self) -> None:
+        consumer = self.consumer
+        if consumer is None:
+            return
+        ends = {one: end for one in self.assigned() if (end := consumer.highwater(one)) is not None}
+        try:
+            orders = await asyncio.to_thread(self._worker.other_logs, ends)
+        except StoreError as error:
+            self._outages.failed(f"{self.group} look", DATABASE, error)
+            return
+        for order in orders:
+            self._obey(order)
 
     def _obey(self, order: ReadAgain | Stopped) -> None:
         if isinstance(order, Stopped):

@@ -173,6 +173,10 @@ class ForeignFacts:
         """See `Decide`."""
         return self._links.overdue()
 
+    def other_logs(self, _ends: Mapping[TopicPartition, int]) -> tuple[()]:
+        """See `Decide`. The chain says what was taken, whatever the offsets."""
+        return ()
+
     def decide(self, batches: Batches) -> Mapping[TopicPartition, Next]:
         """See `Decide`. Whatever fails after links were taken drops them: the database says where to go on."""
         try:

@@ -38,6 +38,7 @@ from zeren.stack.supervisor import Progress, Supervisor, silent
 Endpoint = TypeVar("Endpoint", PostgresEndpoint, KafkaEndpoint)
 
 SERVICES = ("enrolment", "certification", "payment", "audit")
+_INSTITUTION = "kafka/inst-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +204,14 @@ def _broker(state: StateFolder, supervisor: Supervisor, downloads: DownloadProgr
     with _Once(state, "kafka", repr(endpoint), *files) as once:
         if once.needed or missing_topics(endpoint):
             provision_kafka(endpoint, state.secret)
+            # A cluster that lost everything has lost its institutions as well: they hold their profiles.
+            onboard_institutions(endpoint, state.secret, _onboarded(state))
     return endpoint
+
+
+def _onboarded(state: StateFolder) -> list[str]:
+    """The institutions that have a principal of their own."""
+    return [name.removeprefix(_INSTITUTION) for name in state.known_secrets(_INSTITUTION)]
 
 
 def _with_ports(start: Callable[[], Endpoint], state: StateFolder, *names: str) -> Endpoint:

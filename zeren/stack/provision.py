@@ -264,6 +264,8 @@ def onboard_institutions(
         ValueError: one hasn't the form of a unified social credit code.
         ProvisioningFailed: the cluster refused.
     """
+    if not usccs:
+        return []
     topics, rights = read_topics(replicated=endpoint.replicated), read_rights()
     receipts = {uscc: topics.receipts_of(uscc) for uscc in usccs}
     granted = {uscc: rights.institution(uscc) for uscc in usccs}

@@ -132,6 +132,10 @@ class StateFolder:
         """The password of this name, or None if none was ever made."""
         return self._read("secrets").get(name)
 
+    def known_secrets(self, prefix: str) -> list[str]:
+        """The names of the passwords that were made, of those that begin so."""
+        return sorted(name for name in self._read("secrets") if name.startswith(prefix))
+
     def key_file(self, name: str, *, size: int = 32) -> Path:
         """`keys/<name>`: `size` random bytes as hex, mode 0600, made once."""
         path = self.path / "keys" / name

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from confluent_kafka import Producer
 from psycopg import sql
 
+from tests.component.faults.outage import assert_facts_are_the_same_everywhere, receipts_held, until
 from tests.component.faults.sending import Outgoing, Town
 from zeren.cli.entry import main
 from zeren.stack import whole
@@ -111,6 +114,42 @@ def test_lost_databases_come_back_whole_from_a_backup_and_kafka(town: Town, tmp_
     assert all(row[0] > heads["enrolment"] for row in new)
     wait_drained(town.local)
     assert ledger.verify(log, vkey).size == sum(len(table(town, one, "events")) for one in SERVICES)
+
+
+@pytest.mark.timeout(400)
+def test_everything_goes_on_after_kafka_and_all_that_was_in_it_is_lost(town: Town) -> None:
+    """Topics, principals and rights are made again, facts sent again, and what is sent then is decided.
+
+    Its offsets were decided before, in a log that is no more.
+    """
+    school, before = town.parties["school"], class_applied(town, "before-the-loss-1")
+    assert town.told(before) == ["accepted"]
+    wait_drained(town.local)
+    whole.stop(town.state)
+    shutil.rmtree(town.state.path / "kafka")
+    whole.start(town.state)
+    town.sent.clear()
+    places = {(row[1], row[2]) for row in table(town, "enrolment", "events")}
+    after = class_applied(town, "after-the-loss-1")
+    own = Producer(town.servers.kafka_as(f"inst-{school.uscc}").settings())
+    for sent in (after, before):
+        own.produce(
+            "zeren.enrolment.intake.v1", sent.value, b"c", sent.partition, headers=list(sent.headers or ())
+        )
+    assert own.flush(60) == 0
+    until(
+        lambda: len(table(town, "enrolment", "events")) == len(places) + 2,
+        "the new one is decided, the old one not",
+    )
+    wait_drained(town.local)
+    new = [row for row in table(town, "enrolment", "events") if (row[1], row[2]) not in places]
+    assert [row[3] for row in new] == [
+        "zeren.enrolment.ClassApplied.v1",
+        "zeren.enrolment.SubmissionAccepted.v1",
+    ]
+    assert_facts_are_the_same_everywhere(town)
+    assert len(receipts_held(town)) == 2, "that of the one sent again is what was stored"
+    assert main(["audit", "reconcile", "--state", town.state.path.name]) == 0
 
 
 def test_facts_that_kafka_lost_are_sent_again_when_an_operator_asks(town: Town, capfd) -> None:

@@ -81,6 +81,9 @@ class Reader:
     def overdue(self) -> tuple[()]:
         return ()
 
+    def other_logs(self, _ends) -> tuple[()]:
+        return ()
+
 
 class Sending:
     """Records sent as a relay sends them: idempotent, to every partition, each acknowledged by two brokers."""

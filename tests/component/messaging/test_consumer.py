@@ -14,7 +14,7 @@ from shared.eventstore.store import PositionMoved, Unavailable
 from shared.messaging import consumer as consumer_module
 from shared.messaging import links as links_module
 from shared.messaging.connect import KafkaAccess
-from shared.messaging.consumer import BatchConsumer, Batches, Next, Stopped
+from shared.messaging.consumer import BatchConsumer, Batches, Next, ReadAgain, Stopped
 from shared.messaging.links import Links
 from shared.messaging.topics import FactHeaders
 
@@ -28,6 +28,8 @@ class Recorder:
         self.forgotten = 0
         self.fail: list[Exception] = []
         self.stop_at: bytes | None = None
+        self.ends: list = []
+        self.other_log: list[ReadAgain] = []
 
     def decide(self, batches: Batches) -> dict[TopicPartition, Next]:
         if self.fail:
@@ -50,6 +52,10 @@ class Recorder:
 
     def overdue(self) -> list:
         return []
+
+    def other_logs(self, ends) -> list:
+        self.ends.append(ends)
+        return [self.other_log.pop()] if self.other_log and ends else []
 
 
 @pytest.fixture
@@ -187,6 +193,20 @@ async def test_offsets_are_committed_explicitly_after_the_worker(kafka, produce,
     assert second.values == [b"next"]
 
 
+async def test_a_partition_of_another_log_is_read_again_from_where_the_worker_says(
+    kafka, produce, fresh_topic, unique
+):
+    """The worker is told where each log ends, as far as that is known."""
+    topic, worker = fresh_topic(), Recorder()
+    partition = TopicPartition(topic, 0)
+    produce(topic, *[(b"%d" % n, None) for n in range(3)])
+    worker.other_log = [ReadAgain(partition, 1, "another log")]
+    async with consuming(kafka, unique("reader"), topic, worker, watched=True):
+        await until(lambda: len(worker.seen) == 5)
+    assert worker.values == [b"0", b"1", b"2", b"1", b"2"]
+    assert worker.ends[-1][partition] == 3
+
+
 async def test_a_partition_whose_link_is_missing_is_read_again_once_and_then_stops(
     kafka, produce, fresh_topic, unique, monkeypatch
 ):
@@ -233,3 +253,6 @@ class Chained(Recorder):
 
     def overdue(self) -> list:
         return self.links.overdue()
+
+    def other_logs(self, _ends) -> tuple[()]:
+        return ()

@@ -284,6 +284,50 @@ def test_a_fault_in_one_woken_submission_does_not_hold_up_those_woken_with_it(wo
     assert (waiting.row.submission_id, waiting.row.awaited) == ("sheet-1", "operator:KeyError")
 
 
+def anew(world, *documents) -> list:
+    """Records of a topic that was deleted and made again: its offsets begin at 0."""
+    world.offset = -1
+    return [world.record(value, sign(value)) for value in documents]
+
+
+def test_a_topic_that_was_made_anew_is_decided_from_its_beginning(world):
+    """It ends before what is decided: its records are other ones, though their offsets were decided."""
+    world.send(apply_class(), apply_class("second", "c2"), apply_class("third", "c3"))
+    records = anew(world, apply_class("fourth", "c4"), apply_class())
+    assert decide(world.worker, TOPIC, records) == 2
+    assert len(world.receipts()) == 3, "passed over, as long as nobody has looked where the log ends"
+    (again,) = world.worker.other_logs({TOPIC: 2})
+    assert (again.partition, again.offset) == (TOPIC, 0)
+    decide(world.worker, TOPIC, records)
+    assert world.receipts()[3:] == [("fourth", "accepted")], "and what was answered is not decided twice"
+    assert world.worker.other_logs({TOPIC: 2}) == []
+    assert world.worker.resume(TOPIC) == 2
+    world.worker.forget()
+    assert world.worker.resume(TOPIC) == 2, "the position row went back with it"
+
+
+def test_a_topic_that_was_made_anew_and_has_outgrown_the_old_one_is_noticed_by_what_stands_there(world):
+    """Another record where the last decided one stood."""
+    world.send(apply_class())
+    records = anew(world, *(apply_class(f"new-{number}", f"n{number}") for number in range(4)))
+    assert world.worker.other_logs({TOPIC: 4}) == []
+    with pytest.raises(ReadAgain) as told:
+        decide(world.worker, TOPIC, records)
+    assert told.value.offset == 0
+    decide(world.worker, TOPIC, records)
+    assert world.receipts()[1:] == [(f"new-{number}", "accepted") for number in range(4)]
+
+
+def test_the_same_log_again_is_decided_once(world):
+    """After a crash the last record comes again: it is the one that was decided."""
+    first = world.record(apply_class(), sign(apply_class()))
+    world.deliver(first)
+    second = world.record(apply_class("second", "c2"), sign(apply_class("second", "c2")))
+    assert decide(world.worker, TOPIC, [first, second]) == second.offset + 1
+    assert world.worker.other_logs({TOPIC: second.offset + 1}) == []
+    assert world.receipts() == [("apply-1", "accepted"), ("second", "accepted")]
+
+
 def test_offsets_that_kafka_passed_over_are_read_again(world):
     """A database that was put back: Kafka's hint is ahead of it, the position row decides."""
     record = world.record(apply_class(), sign(apply_class()))
