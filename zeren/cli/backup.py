@@ -13,6 +13,7 @@ from zeren.cli.output import fail, json_option, print_json, print_table, timed_p
 from zeren.cli.states import NOT_RUNNING, chosen_name, known, local, start_command, state_option
 from zeren.stack.backup import back_up, put_back
 from zeren.stack.errors import ProcessFailed
+from zeren.stack.files import put_back_mark
 from zeren.stack.local import SERVICES, Servers, running_servers, start_servers
 from zeren.stack.state import StateFolder
 from zeren.stack.supervisor import Progress
@@ -131,6 +132,7 @@ def recover(services: tuple[str, ...], state_name: str | None, *, as_json: bool)
         done = run_task(state, service, "recover", "--json")
         if done.returncode != 0:
             raise click.exceptions.Exit(done.returncode)
+        put_back_mark(state.path, service).unlink(missing_ok=True)
         found.append(json.loads(done.stdout))
         if not as_json:
             click.echo(_told(found[-1]))

@@ -13,7 +13,7 @@ from zeren.institution.keys import KeyUnusable
 from zeren.institution.onboarding import KeyNotAdopted
 from zeren.institution.profile import ProfileUnusable
 from zeren.institution.records import RecordsUnreadable
-from zeren.stack.client import ServiceUnreachable
+from zeren.stack.client import ServiceRefused, ServiceUnreachable
 from zeren.stack.errors import StackError
 from zeren.verify.errors import LedgerUnreachable
 
@@ -28,7 +28,7 @@ def told(error: Exception) -> tuple[int, str] | None:
     """The exit code and what to print; None for a fault of our own, which deserves its traceback."""
     if isinstance(error, Refusal):
         return NO, f"{text(error.code)} [{error.code}]"
-    if isinstance(error, _UNREACHABLE):
+    if isinstance(error, _UNREACHABLE) or (isinstance(error, ServiceRefused) and error.status == 503):
         return NOT_RUNNING, str(error)
     if isinstance(error, _WRONGLY_CALLED):
         return USAGE, str(error)

@@ -158,12 +158,12 @@ def _erased(stack: Local, person_id: str, reason: str, two: tuple[str, str]) -> 
         return found
 
     stack.post("enrolment", path, {"reason": reason}, bearer=orderer)
-    show("已下达，等待支付答复 / ordered; payment is asked")
+    show(f"{two[0]} 已下达，等待支付答复 / {two[0]} has ordered; payment is asked")
     answered = _until(look, lambda seen: seen["open_claims"] is not None, ANSWER_SECONDS, "payment")
     if answered["open_claims"]:
         fail(1, f"{text(UNDER_WAY)} [{UNDER_WAY}]: {', '.join(answered['open_claims'])}")
     stack.post("enrolment", f"{path}/decision", {"decision": "confirm"}, bearer=confirmer)
-    show("已确认，等待删除 / confirmed; the vault deletes")
+    show(f"{two[1]} 已确认，等待删除 / {two[1]} has confirmed; the vault deletes")
     return _until(look, lambda seen: seen["status"] == "ERASED", ERASE_SECONDS, "enrolment")
 
 

@@ -24,12 +24,16 @@ from zeren.demo.telling import Teller
 from zeren.generator.compare import compare
 from zeren.stack.client import Local
 from zeren.stack.days import wait_drained
+from zeren.stack.errors import StackError
 from zeren.stack.facts import EventTable
+from zeren.stack.files import write_private
 from zeren.stack.local import SERVICES, Servers, reset
 from zeren.stack.state import StateFolder
 from zeren.stack.whole import institutions_folder, ledger_vkey, running_stack
 
 STATE = "demo"
+MARK = "demo"
+"""A file in the state folder: what stands there is a demo's, which the next one may delete."""
 TRAINEES, SEED = 300, 1
 MOST_DIFFERENCES = 40
 PAGE = 200
@@ -87,7 +91,7 @@ def demo(
         folder = dataset_to_go_on_with(state_name, trainees=trainees, seed=seed)
         prepare: Prepare = partial(read_dataset, folder)
     else:
-        reset(StateFolder.named(state_name))
+        _begin_afresh(state_name)
         prepare = partial(
             generated_dataset,
             StateFolder.named(state_name),
@@ -98,6 +102,26 @@ def demo(
     how = "演示继续 / the demo goes on" if resume else "演示从头开始 / the demo starts afresh"
     progress(f"{how}；{state.path}")
     return _run(state, prepare, progress, as_json=as_json, serve=serve)
+
+
+def _begin_afresh(state_name: str) -> None:
+    """Deletes an earlier demo. Raises: NotADemo: the folder is something else's."""
+    state = StateFolder.named(state_name)
+    if (
+        (state.path / "provisioned-postgres").exists()
+        and not (state.path / MARK).exists()
+        and state_name != STATE
+    ):
+        raise NotADemo(
+            f"{state.path} 不是演示的目录：请换一个名字，或先 zeren reset --state {state_name}",
+            f"{state.path} is not a demo's: take another name, or run zeren reset --state {state_name} first",
+        )
+    reset(state)
+    write_private(StateFolder(state.path).path / MARK, "")
+
+
+class NotADemo(StackError):
+    """A state folder holds something that is not the demo's to delete."""
 
 
 def _run(state: StateFolder, prepare: Prepare, progress: Progress, *, as_json: bool, serve: bool) -> int:

@@ -24,7 +24,7 @@ from psycopg import sql
 from zeren.stack.accounts import installed_programs
 from zeren.stack.client import ISSUER
 from zeren.stack.errors import StackError
-from zeren.stack.files import private_folder, write_private
+from zeren.stack.files import private_folder, put_back_mark, write_private
 from zeren.stack.kafka import KafkaEndpoint
 from zeren.stack.local import SERVICES, Servers
 from zeren.stack.postgres import PostgresEndpoint, read_layout
@@ -190,6 +190,8 @@ def put_back(
     provision_postgres(servers.postgres, read_layout(), servers.state.secret, servers.state.id)
     if with_vault:
         _erase_again(servers.postgres)
+    for name in services:
+        write_private(put_back_mark(servers.state.path, name), "")
     return wanted
 
 

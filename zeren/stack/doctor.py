@@ -17,6 +17,7 @@ from zeren.stack.accounts import postgres_folder, postgres_programs, unprivilege
 from zeren.stack.client import ISSUER
 from zeren.stack.downloads import differing_jars, find_java, read_jar_list
 from zeren.stack.errors import StackError
+from zeren.stack.files import put_back_mark
 from zeren.stack.finding import Finding
 from zeren.stack.local import SERVICES, existing_database, existing_kafka
 from zeren.stack.paths import cache_folder, state_root
@@ -182,6 +183,9 @@ def _processes(state: StateFolder) -> Iterator[Finding]:
     if known & {ISSUER, *SERVICES}:
         # One that failed while it started is remembered nowhere but in its log.
         yield from (ended(name, state.log(name), start) for name in missing(state) if name not in known)
+    else:
+        put_back = (name for name in SERVICES if put_back_mark(state.path, name).exists())
+        yield from (ended(name, state.log(name), start) for name in put_back)
 
 
 def _start(state: StateFolder) -> str:

@@ -40,3 +40,8 @@ def private_folder(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
     return path
+
+
+def put_back_mark(folder: Path, service: str) -> Path:
+    """Stands in the state folder from the restore of a service's database until what it lacks is back."""
+    return folder / f"put-back-{service}"

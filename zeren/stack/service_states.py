@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zeren.stack.client import Local, ServiceRefused, ServiceUnreachable
+from zeren.stack.files import put_back_mark
 from zeren.stack.finding import Finding
 from zeren.stack.state import StateFolder
 from zeren.stack.ways_out import (
@@ -64,6 +65,8 @@ def _examine(stack: Local, name: str, start: str) -> Iterator[Finding]:
 def judge(name: str, ready: Mapping[str, Any], start: str) -> Iterator[Finding]:
     """What an answer of /health/ready says: ready or what it waits for, and each partition that stopped."""
     check, waits = f"service {name}", [key for key in WAITING if ready.get(key) is False]
+    if "database" in waits:
+        waits = [key for key in waits if key not in ("relay", "projector")]  # they stand still for want of it
     for key in waits:
         yield WAITING[key].finding(check, name=name, start=start)
     if ready.get("ready"):
@@ -110,7 +113,7 @@ def _parked(stack: Local, name: str) -> Iterator[Finding]:
 def ended(name: str, log: Path, start: str) -> Finding:
     """A process that doesn't run, with its last words; one that was put back must not just be started."""
     words = last_words(log)
-    way = PUT_BACK if "zeren recover" in words else ENDED
+    way = PUT_BACK if "zeren recover" in words or put_back_mark(log.parent.parent, name).exists() else ENDED
     of = start.removeprefix("zeren up")
     return way.finding(f"process {name}", words, name=name, start=start, of=of, log=log)
 

@@ -24,7 +24,7 @@ from zeren.stack import kafka, postgres
 from zeren.stack.client import ISSUER, ISSUER_SECRET
 from zeren.stack.downloads import DownloadProgress
 from zeren.stack.errors import ProcessFailed
-from zeren.stack.files import private_folder, write_private
+from zeren.stack.files import private_folder, put_back_mark, write_private
 from zeren.stack.handlers import HANDLERS_FILE, handlers_with
 from zeren.stack.local import (
     SERVICES,
@@ -121,6 +121,8 @@ def start(state: StateFolder, *, progress: Progress = silent, bank_fail_every: i
             vault.result()
             issuer.result()
         supervisor.start_all(service_spec(servers, name) for name in SERVICES)
+        for name in SERVICES:
+            put_back_mark(state.path, name).unlink(missing_ok=True)  # it found nothing lacking
         supervisor.start(_bank(servers, bank_fail_every))
     return servers
 

@@ -9,6 +9,7 @@ import pytest
 
 from shared.messaging.relay import StoreBehindKafka
 from zeren.stack import doctor
+from zeren.stack.files import put_back_mark
 from zeren.stack.local import start_servers
 from zeren.stack.service_states import ended, judge, relay_between
 from zeren.stack.supervisor import Supervisor
@@ -143,6 +144,25 @@ def test_a_service_whose_database_was_put_back_is_told_to_recover(tmp_path):
     crashed = ended("enrolment", log, "zeren up")
     assert "service failed" in crashed.found
     assert "recover" not in crashed.advice
+
+
+def test_a_restored_service_is_told_to_recover_before_it_has_refused_anything(tmp_path):
+    """From the restore on, and with the name of the stack that it belongs to."""
+    log = tmp_path / "logs" / "enrolment.log"
+    log.parent.mkdir()
+    log.write_text('{"message":"service stopped"}\n')
+    assert "recover" not in ended("enrolment", log, "zeren up --state x").advice
+    put_back_mark(tmp_path, "enrolment").touch()
+    advice = ended("enrolment", log, "zeren up --state x").advice
+    assert "zeren recover enrolment --state x" in advice
+    assert "zeren up --state x" in advice
+
+
+def test_what_stands_still_for_want_of_the_database_is_not_told_as_a_fault_of_its_own():
+    """Kafka is well: nobody is to be sent there."""
+    ready = {"ready": False, "database": False, "relay": False, "projector": False, "stopped": {}}
+    (finding,) = judge("payment", ready, "zeren up")
+    assert "PostgreSQL" in finding.found
 
 
 def test_a_disk_that_is_nearly_full_is_found(monkeypatch):

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from zeren.cli.entry import main
 from zeren.stack.accounts import postgres_folder, unprivileged_account
 from zeren.stack.downloads import differing_jars, read_jar_list
 from zeren.stack.errors import PortTaken, ProcessFailed, StateBroken
@@ -195,6 +196,14 @@ def test_a_service_is_not_stopped_for_a_port_that_another_program_has(fresh_stat
     monkeypatch.delenv("ZEREN_PAYMENT_PORT")
     secure_ports(state, supervisor)
     supervisor.stop_all()
+
+
+def test_a_demo_does_not_delete_what_is_no_demos(own_servers, capsys):
+    """A stack of that name stays as it is, and runs on."""
+    before = pids(own_servers.state)
+    assert main(["demo", "--no-serve", "--state", own_servers.state.path.name]) == 1
+    assert "zeren reset --state" in capsys.readouterr().err
+    assert pids(own_servers.state) == before
 
 
 def test_a_configured_port_that_is_taken_is_a_clear_error(fresh_state, monkeypatch):
