@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -89,6 +90,7 @@ def register(
             wanted = [(one, folder / f"{one.uscc}.jwk") for one in read_organisations(organisations)]
         else:
             wanted = [_single(state, stack, key_file, account_file, who)]
+        keys_before = _keys_in_use(state, [organisation.uscc for organisation, _ in wanted])
         profiles = register_all(
             offices(state, stack), wanted, lambda done, whole: show(f"已登记 {done}/{whole} / registered")
         )
@@ -101,6 +103,17 @@ def register(
     for one in profiles:
         path = profile_path(institutions_folder(state), one.uscc)
         click.echo(f"{one.uscc} {one.name} {one.kind} {one.key_id} → {path}")
+        if (before := keys_before.get(one.uscc, one.key_id)) != one.key_id:
+            click.echo(
+                f"  另登记了密钥 {one.key_id}，凭据改用它；{before} 仍然有效，可用 institution revoke-key 撤销 / "
+                f"  {one.key_id} was added and the profile uses it; {before} stays good until you revoke it"
+            )
+
+
+def _keys_in_use(state: StateFolder, usccs: Sequence[str]) -> dict[str, str]:
+    """By institution the key of its profile, where it has one already."""
+    paths = {uscc: profile_path(institutions_folder(state), uscc) for uscc in usccs}
+    return {uscc: read_profile(path).key_id for uscc, path in paths.items() if path.exists()}
 
 
 def _single(

@@ -118,10 +118,12 @@ def _watch(state: StateFolder, progress: Progress) -> None:
 @state_option
 def down(state_name: str | None) -> None:
     """停止全套服务；数据保留 / Stop the whole stack; the data stays."""
-    state = known(chosen_name(state_name))
-    progress = timed_progress()
-    if state is not None:
-        whole.stop(state, progress=progress)
+    name = chosen_name(state_name)
+    state, progress = known(name), timed_progress()
+    if state is None:
+        progress(f"{name} 不存在，没有可停止的 / {name} doesn't exist: there is nothing to stop")
+        return
+    whole.stop(state, progress=progress)
     progress("已停止 / stopped")
 
 

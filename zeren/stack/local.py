@@ -250,7 +250,7 @@ def stop_everything(state: StateFolder, *, progress: Progress = silent) -> None:
         StateBusy: another command works on it.
     """
     with state.locked():
-        Supervisor(state, progress).stop_all()
+        Supervisor(state, progress).stop_all(last=(postgres.NAME, *broker_names(state)))
         publish_archive(state)
 
 
@@ -267,7 +267,7 @@ def reset(state: StateFolder, *, progress: Progress = silent) -> None:
             "自备服务器上的数据库与主题不删除 / databases and topics on servers of your own are not deleted"
         )
     with state.locked():
-        Supervisor(state, progress).stop_all()
+        Supervisor(state, progress).stop_all(last=(postgres.NAME, *broker_names(state)))
         publish_archive(state)
         postgres.remove_database(state)
         state.remove()

@@ -14,7 +14,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
@@ -273,13 +273,14 @@ class Supervisor:
         for identity in marked(self.state.id, name):
             kill(identity)
 
-    def stop_all(self) -> None:
+    def stop_all(self, last: Collection[str] = ()) -> None:
         """Stop everything of this state folder, last started first, and what nobody recorded.
 
         What was started together is stopped together: a cluster's brokers, one after the other, would wait in vain
-        for a majority.
+        for a majority. Those named in `last` come after all others: servers that were started again stay till then.
         """
-        for _, together in groupby(reversed(self.records()), key=lambda record: record.order):
+        records = sorted(self.records(), key=lambda record: (record.name in last, -record.order))
+        for _, together in groupby(records, key=lambda record: record.order):
             names = [record.name for record in together]
             with ThreadPoolExecutor(len(names)) as pool:
                 list(pool.map(self.stop, names))

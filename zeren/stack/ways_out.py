@@ -155,8 +155,8 @@ PARKED = WayOut(
     do_en="zeren parked show {id} tells why; once mended zeren parked retry, or two people discard it",
 )
 PUT_BACK = WayOut(
-    zh="拒绝启动（退出码 4）：数据落后于已发布的内容",
-    en="it refuses to start (exit code 4): its data is behind what it has published",
+    zh="数据库已恢复到较早时点，补回之前拒绝启动（退出码 4）",
+    en="its database was put back; until what it lacks is back it refuses to start (exit code 4)",
     do_zh="运行 zeren recover {name}{of}，再运行 {start}",
     do_en="run zeren recover {name}{of}, then {start}",
 )

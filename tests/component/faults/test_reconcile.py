@@ -227,7 +227,7 @@ def test_the_status_puts_stopped_partitions_first_and_shows_what_is_down(stack: 
     command = (sys.executable, "-m", "zeren", "status", "--state", stack.state.path.name)
     screen = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=100, check=False)
     assert screen.returncode == 3
-    at = [screen.stdout.index(text) for text in (checks[0], "certification）", "┏", "无应答 / silent")]
+    at = [screen.stdout.index(text) for text in (checks[0], "process certification", "┏", "无应答 / silent")]
     assert at == sorted(at), screen.stdout
 
 

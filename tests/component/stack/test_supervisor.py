@@ -103,6 +103,17 @@ def test_processes_stop_in_reverse_order(supervisor):
     assert list(marked(supervisor.state.id)) == []
 
 
+def test_servers_that_were_started_again_stay_until_the_services_have_stopped(supervisor):
+    """They were started last, and everybody stands on them."""
+    lines: list[str] = []
+    supervisor.progress = lines.append
+    for name in ("service", "bank", "database", "broker"):
+        supervisor.start(ProcessSpec(name=name, argv=SLEEPER))
+    supervisor.stop_all(last=("database", "broker"))
+    stopped = [line.rpartition(" ")[2] for line in lines if "stopping" in line]
+    assert stopped == ["bank", "service", "broker", "database"]
+
+
 def test_one_that_does_not_listen_is_killed_with_its_children(supervisor):
     """After the deadline nothing of its group is left."""
     program = (
