@@ -106,6 +106,8 @@ class IntakeWorker:
         stored = self._positions().get(self._key_of(partition))
         if stored is None or not stored.digest or partition in self._begun_again:
             return None
+        if not records[0].offset <= stored.position <= records[-1].offset:
+            return None
         there = next((one for one in records if one.offset == stored.position), None)
         if there is None or _digest(there) == stored.digest:
             return None

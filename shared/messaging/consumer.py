@@ -249,8 +249,9 @@ class BatchConsumer:
         try:
             orders = await asyncio.to_thread(self._worker.other_logs, ends)
         except StoreError as error:
-            self._outages.failed(f"{self.group} look", DATABASE, error)
+            self._outages.failed(f"{self.group} ends", DATABASE, error)
             return
+        self._outages.went(f"{self.group} ends")
         for order in orders:
             self._obey(order)
 

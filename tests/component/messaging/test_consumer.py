@@ -17,6 +17,7 @@ from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Batches, Next, ReadAgain, Stopped
 from shared.messaging.links import Links
 from shared.messaging.topics import FactHeaders
+from shared.telemetry.outages import Outages
 
 
 class Recorder:
@@ -30,6 +31,7 @@ class Recorder:
         self.stop_at: bytes | None = None
         self.ends: list = []
         self.other_log: list[ReadAgain] = []
+        self.away: list[Exception] = []
 
     def decide(self, batches: Batches) -> dict[TopicPartition, Next]:
         if self.fail:
@@ -55,6 +57,8 @@ class Recorder:
 
     def other_logs(self, ends) -> list:
         self.ends.append(ends)
+        if self.away:
+            raise self.away.pop()
         return [self.other_log.pop()] if self.other_log and ends else []
 
 
@@ -205,6 +209,24 @@ async def test_a_partition_of_another_log_is_read_again_from_where_the_worker_sa
         await until(lambda: len(worker.seen) == 5)
     assert worker.values == [b"0", b"1", b"2", b"1", b"2"]
     assert worker.ends[-1][partition] == 3
+
+
+async def test_a_look_at_the_ends_that_found_no_database_is_told_as_an_outage_and_as_over(
+    kafka, produce, fresh_topic, unique
+):
+    """Once the next look gets through."""
+    topic, worker, outages = fresh_topic(), Recorder(), Outages()
+    worker.away = [Unavailable("away")]
+    produce(topic, (b"one", None))
+    consumer, broker = BatchConsumer(unique("reader"), [topic], worker, outages=outages), kafka.broker()
+    consumer.subscribe(broker)
+    async with broker:
+        await broker.start()
+        watching = asyncio.create_task(consumer.watch())
+        await until(outages.away)
+        await until(lambda: not outages.away())
+        watching.cancel()
+    assert worker.away == []
 
 
 async def test_a_partition_whose_link_is_missing_is_read_again_once_and_then_stops(
