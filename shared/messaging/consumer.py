@@ -35,6 +35,8 @@ WATCH_SECONDS = 1.0
 COMMIT_SECONDS = 0.5
 """Offsets are committed to Kafka no oftener: they are a hint, and each commit is a record in the broker."""
 POSITION_SECONDS = 5.0
+ENDS_SECONDS = 10.0
+"""How often the ends of the logs are looked at; that a topic was made anew may be noticed so late."""
 FAULT_SECONDS = 1.0
 """The pause after a fault of our own: the same records come again at once, and would keep a core busy."""
 IDLE_MS = 1_000
@@ -128,6 +130,7 @@ class BatchConsumer:
         self._busy = asyncio.Lock()
         self._uncommitted: dict[TopicPartition, int] = {}
         self._committed_at = 0.0
+        self._looked_at = -ENDS_SECONDS
         self._resumed: frozenset[TopicPartition] = frozenset()
         for topic in topics:
             self._metrics.expect(RECORDS, group, topic)
@@ -242,16 +245,21 @@ class BatchConsumer:
             self._obey(ReadAgain(partition, resume, f"Kafka's hint {at} is ahead of the database"))
 
     async def _look_for_other_logs(self) -> None:
-        consumer = self.consumer
-        if consumer is None:
+        """The broker is asked: what a fetch said last may be old, or be from a leader that had not caught up."""
+        now, mine = asyncio.get_running_loop().time(), self.assigned()
+        if self.consumer is None or not mine or now - self._looked_at < ENDS_SECONDS:
             return
-        ends = {one: end for one in self.assigned() if (end := consumer.highwater(one)) is not None}
         try:
+            ends = await asyncio.wait_for(self.consumer.end_offsets(list(mine)), POSITION_SECONDS)
             orders = await asyncio.to_thread(self._worker.other_logs, ends)
         except StoreError as error:
             self._outages.failed(f"{self.group} ends", DATABASE, error)
             return
+        except (KafkaError, TimeoutError) as error:
+            self._outages.failed(f"{self.group} ends", KAFKA, error)
+            return
         self._outages.went(f"{self.group} ends")
+        self._looked_at = now
         for order in orders:
             self._obey(order)
 
