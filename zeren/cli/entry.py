@@ -15,6 +15,8 @@ from typing import Any
 
 import click
 
+from zeren.cli import usage
+
 INTERRUPTED = 130
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -111,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = zeren.main(
             args=None if arguments is None else list(arguments), prog_name="zeren", standalone_mode=False
         )
+    except click.UsageError as error:
+        click.echo(usage.told(error), err=True)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

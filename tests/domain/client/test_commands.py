@@ -114,6 +114,31 @@ def test_a_wrong_call_is_2(state_root: Path, arguments: list[str]) -> None:
     assert main(arguments) == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nonsense"], "没有命令 'nonsense' / No such command"),
+        (["status", "--nope"], "没有选项 '--nope' / No such option"),
+        (["day", "open"], "缺少选项 '--through'，形式须为 %Y-%m-%d / Missing option"),
+        (["claim", "show"], "缺少参数 'CLAIM_ID'，须为 UUID / Missing argument"),
+        (["resume", "x"], "的值无效，可选：enrolment、certification、payment、audit / Invalid value"),
+        (["resend", "audit", "--from", "0"], "'--from' 的值无效，须为数，不小于 1 / Invalid value"),
+        (["validate", "no-such-file"], "'FILE' 的值无效，须已存在且可读 / Invalid value"),
+        (["demo", "--seed", "x"], "'--seed' 的值无效，须为整数 / Invalid value"),
+        (["logs", "a", "b"], "参数多余或不全 / Got unexpected extra argument"),
+        (["token", "--handler"], "选项 '--handler' 缺少其值，或不应有值 / Option '--handler' requires"),
+    ],
+)
+def test_a_wrong_call_is_told_in_chinese_first(
+    state_root: Path, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the first line; then how the command is called, where it is known which one was meant."""
+    assert main(arguments) == 2
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert told in first
+    assert [line.partition(" / ")[0] for line in rest] in (["用法", "说明"], [])
+
+
 def test_codes_are_told_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """Each with both texts; a prefix narrows them."""
     assert main(["codes", "sheet.", "--json"]) == 0

@@ -1,0 +1,54 @@
+"""A wrong call in words: Chinese first, then click's own English. Ends with exit code 2, as click has it."""
+
+from __future__ import annotations
+
+import click
+from click.exceptions import NoArgsIsHelpError, NoSuchCommand
+
+
+def told(error: click.UsageError) -> str:
+    """What was wrong, how the command is called, and where its help is."""
+    if isinstance(error, NoArgsIsHelpError):
+        return error.format_message()
+    english = " ".join(error.format_message().split())
+    lines = [f"{_chinese(error)} / {english}"]
+    if error.ctx is not None:
+        usage = error.ctx.get_usage().removeprefix("Usage: ")
+        lines += [f"用法 / usage: {usage}", f"说明 / help: {error.ctx.command_path} --help"]
+    return "\n".join(lines)
+
+
+def _chinese(error: click.UsageError) -> str:
+    if isinstance(error, NoSuchCommand):
+        return f"没有命令 {error.command_name!r}"
+    if isinstance(error, click.NoSuchOption):
+        return f"没有选项 {error.option_name!r}"
+    if isinstance(error, click.MissingParameter):
+        kind = "参数" if error.param_type == "argument" or isinstance(error.param, click.Argument) else "选项"
+        return f"缺少{kind} {_name(error)}{_wanted(error)}"
+    if isinstance(error, click.BadParameter):
+        return f"{_name(error)} 的值无效{_wanted(error)}"
+    if isinstance(error, click.BadOptionUsage):
+        return f"选项 {error.option_name!r} 缺少其值，或不应有值"
+    return "参数多余或不全"
+
+
+def _name(error: click.BadParameter) -> str:
+    return "" if error.param is None else error.param.get_error_hint(error.ctx)
+
+
+def _wanted(error: click.BadParameter) -> str:
+    """What may stand there, as far as its type says; "" where the type says nothing."""
+    kind = None if error.param is None else error.param.type
+    if isinstance(kind, click.Choice):
+        return f"，可选：{'、'.join(map(str, kind.choices))}"
+    if isinstance(kind, click.IntRange | click.FloatRange):
+        least = "" if kind.min is None else f"，不小于 {kind.min}"
+        return f"，须为数{least}{'' if kind.max is None else f'，不大于 {kind.max}'}"
+    if isinstance(kind, click.DateTime):
+        return f"，形式须为 {' 或 '.join(kind.formats)}"
+    if isinstance(kind, click.Path):
+        return "，须已存在且可读" if kind.exists else "，不是可用的路径"
+    if kind is click.INT:
+        return "，须为整数"
+    return "，须为 UUID" if kind is click.UUID else ""
