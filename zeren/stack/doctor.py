@@ -24,6 +24,7 @@ from zeren.stack.paths import cache_folder, state_root
 from zeren.stack.service_states import ended, examine_services
 from zeren.stack.state import StateFolder, port_is_free
 from zeren.stack.supervisor import Supervisor
+from zeren.stack.ways_out import NOTHING_RUNS
 from zeren.stack.whole import missing
 
 DEFAULT = "up"
@@ -39,7 +40,27 @@ def examine(state_name: str = DEFAULT) -> list[Finding]:
     Only a copy of PostgreSQL's programs may be made, where the user that runs it can't reach those.
     """
     path = state_root() / state_name
-    findings = [
+    findings = machine(path)
+    if not (path / "id").exists():
+        findings.append(Finding(check="state", ok=True, found=f"{path} 尚未创建 / {path} doesn't exist yet"))
+        return [_stopped(path), *findings, *_existing_servers()]
+    state = StateFolder(path)
+    try:
+        return [
+            *_idle(state),
+            *findings,
+            *_ports(state),
+            *_processes(state),
+            *_servers(state),
+            *_services(state),
+        ]
+    except StackError as error:
+        return [*findings, Finding(check="state", ok=False, found=str(path), advice=str(error))]
+
+
+def machine(path: Path) -> list[Finding]:
+    """What this machine has and lacks, whatever runs on it."""
+    return [
         _python(),
         *_wheels(),
         _java(),
@@ -47,14 +68,29 @@ def examine(state_name: str = DEFAULT) -> list[Finding]:
         *(disk_finding(folder) for folder in disks(path)),
         _account(),
     ]
-    if not (path / "id").exists():
-        findings.append(Finding(check="state", ok=True, found=f"{path} 尚未创建 / {path} doesn't exist yet"))
-        return [*findings, *_existing_servers()]
-    state = StateFolder(path)
-    try:
-        return [*findings, *_ports(state), *_processes(state), *_servers(state), *_services(state)]
-    except StackError as error:
-        return [*findings, Finding(check="state", ok=False, found=str(path), advice=str(error))]
+
+
+def _idle(state: StateFolder) -> Iterator[Finding]:
+    """Whether nothing of it runs: told first, else what follows reads like the state of a stack that runs."""
+    found = Supervisor(state).status()
+    if any(one.running for one in found):
+        return
+    if found:
+        yield NOTHING_RUNS.finding("stack", start=_start(state.path))
+    elif any(put_back_mark(state.path, name).exists() for name in SERVICES):
+        yield Finding(
+            check="stack", ok=True, found="没有在运行；启动前见下 / nothing is running; see below first"
+        )
+    else:
+        yield _stopped(state.path)
+
+
+def _stopped(path: Path) -> Finding:
+    """Nobody wanted it to run: nothing is wrong."""
+    start = _start(path)
+    return Finding(
+        check="stack", ok=True, found=f"没有在运行；启动：{start} / nothing is running; start it with {start}"
+    )
 
 
 def _python() -> Finding:
@@ -173,7 +209,7 @@ def _ports(state: StateFolder) -> Iterator[Finding]:
 
 
 def _processes(state: StateFolder) -> Iterator[Finding]:
-    start, found = _start(state), Supervisor(state).status()
+    start, found = _start(state.path), Supervisor(state).status()
     for one in found:
         if one.running:
             yield Finding(check=f"process {one.name}", ok=True, found=f"pid {one.pid}")
@@ -188,13 +224,13 @@ def _processes(state: StateFolder) -> Iterator[Finding]:
         yield from (ended(name, state.log(name), start) for name in put_back)
 
 
-def _start(state: StateFolder) -> str:
-    return "zeren up" if state.path.name == DEFAULT else f"zeren up --state {state.path.name}"
+def _start(path: Path) -> str:
+    return "zeren up" if path.name == DEFAULT else f"zeren up --state {path.name}"
 
 
 def _services(state: StateFolder) -> list[Finding]:
     running = {one.name for one in Supervisor(state).status() if one.running}
-    return examine_services(state, [name for name in SERVICES if name in running], _start(state))
+    return examine_services(state, [name for name in SERVICES if name in running], _start(state.path))
 
 
 def _servers(state: StateFolder) -> Iterator[Finding]:

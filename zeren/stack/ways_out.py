@@ -166,6 +166,12 @@ ENDED = WayOut(
     do_zh="运行 {start} 重新启动，日志 {log}",
     do_en="start again with {start}; log: {log}",
 )
+NOTHING_RUNS = WayOut(
+    zh="没有在运行，且不是由 zeren down 停止的",
+    en="nothing is running, and zeren down didn't stop it",
+    do_zh="运行 {start} 重新启动；各进程为何退出见下",
+    do_en="start again with {start}; why each process ended stands below",
+)
 NOT_RUNNING = WayOut(zh="未运行", en="not running", do_zh="请运行 {start}", do_en="run {start}")
 
 AWAY: Mapping[str, WayOut] = {
