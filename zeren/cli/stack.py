@@ -128,11 +128,11 @@ def down(state_name: str | None) -> None:
 
 
 @click.command()
-@name_option
+@state_option
 @json_option
-def doctor(state_name: str, *, as_json: bool) -> None:
+def doctor(state_name: str | None, *, as_json: bool) -> None:
     """检查本机条件、端口与服务器，并说明该做什么 / Check this machine, its ports and servers, and say what to do."""
-    findings = examination.examine(state_name)
+    findings = examination.examine(chosen_name(state_name))
     if as_json:
         rows = [
             {"check": one.check, "ok": one.ok, "found": one.found, "advice": one.advice} for one in findings

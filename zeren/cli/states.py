@@ -37,11 +37,25 @@ def runs(state: StateFolder | None) -> bool:
     return state is not None and any(one.running for one in Supervisor(state).status())
 
 
+def running_names() -> list[str]:
+    """The stacks of this checkout of which anything runs."""
+    return sorted(path.parent.name for path in state_root().glob("*/id") if runs(known(path.parent.name)))
+
+
 def chosen_name(name: str | None) -> str:
-    """The name asked for, or that of the stack that runs, or `up`."""
+    """The name asked for, or that of the stack that runs, or `up`; says on standard error where others run."""
     if name:
         return name
-    return DEMO if not runs(known(DEFAULT)) and runs(known(DEMO)) else DEFAULT
+    running = running_names()
+    chosen = DEMO if DEFAULT not in running and DEMO in running else DEFAULT
+    others = ", ".join(one for one in running if one != chosen)
+    if others:
+        click.echo(
+            f"未写 --state，针对 {chosen}；另在运行：{others} / "
+            f"without --state this speaks to {chosen}; also running: {others}",
+            err=True,
+        )
+    return chosen
 
 
 def start_command(name: str) -> str:
