@@ -52,6 +52,13 @@ class RetryParked(BaseModel):
     awaited: str = Field(min_length=1, max_length=200)
 
 
+class Woken(BaseModel):
+    """How many submissions waited for it, all woken: each is decided in its turn."""
+
+    awaited: str
+    woken: int
+
+
 class Tried(BaseModel):
     """What another try came to: how many facts of the key went in, and what holds up the rest."""
 
@@ -131,11 +138,11 @@ def _add_tries(router: APIRouter, context: "Context") -> None:
         return await run_in_threadpool(_tried, context, row)
 
     @router.post("/parked/retry", dependencies=[_operator(context)])
-    async def retry_submissions(body: RetryParked) -> dict[str, str]:
+    async def retry_submissions(body: RetryParked) -> Woken:
         """Has the submissions that wait for something tried again: after a fault was mended."""
-        await run_in_threadpool(context.executor.run, [_Staging(Wake(body.awaited))])
+        done = await run_in_threadpool(context.executor.run, [_Waking(body.awaited)])
         context.wakeup.ring()
-        return {"awaited": body.awaited}
+        return Woken(awaited=body.awaited, woken=done.results[0])
 
     @router.post("/stopped/resume", dependencies=[_operator(context)])
     async def resume() -> dict[str, list[str]]:
@@ -151,17 +158,18 @@ def _tried(context: "Context", row: ParkFact) -> Tried:
     return Tried(taken=taken, left=len(left), error=left[0].error if left else "")
 
 
-class _Staging:
-    """A unit of work that stages one effect."""
+class _Waking:
+    """A unit of work that wakes what waits for something, and answers how many that are."""
 
-    def __init__(self, effect: Wake) -> None:
-        self._effect = effect
+    def __init__(self, awaited: str) -> None:
+        self._awaited = awaited
 
     def reads(self, _draft: Draft) -> Reads:
-        return Reads()
+        return Reads(awaiting=frozenset((self._awaited,)))
 
-    def perform(self, draft: Draft) -> None:
-        draft.stage(self._effect)
+    def perform(self, draft: Draft) -> int:
+        draft.stage(Wake(self._awaited))
+        return draft.awaiting(self._awaited)
 
 
 def _add_discard(router: APIRouter, context: "Context", asked_by_actor: Any) -> None:

@@ -140,11 +140,7 @@ def retry(what: str, handler: str, state_name: str | None, *, as_json: bool) -> 
     with local(state_name) as stack:
         bearer = stack.handler_token(handler)
         if what.startswith(FAULT):
-            for service in SERVICES:
-                stack.post(service, "/parked/retry", {"awaited": what}, bearer=bearer)
-            click.echo(
-                "已唤醒；请用 zeren parked list 查看结果 / woken; see zeren parked list for what came of it"
-            )
+            _show_woken(what, _woken(stack, what, bearer), as_json=as_json)
             return
         service, _ = _find(stack, what)
         answer = stack.post(service, f"/parked-facts/{what}/retry", {}, bearer=bearer)
@@ -157,6 +153,28 @@ def retry(what: str, handler: str, state_name: str | None, *, as_json: bool) -> 
         )
     if answer["left"]:
         fail(1, f"仍未通过：{answer['error']} / it still fails")
+
+
+def _woken(stack: Local, awaited: str, bearer: str) -> dict[str, int]:
+    """By service, how many submissions waited for it and were woken."""
+    body = {"awaited": awaited}
+    return {
+        service: stack.post(service, "/parked/retry", body, bearer=bearer)["woken"] for service in SERVICES
+    }
+
+
+def _show_woken(awaited: str, woken: dict[str, int], *, as_json: bool) -> None:
+    total = sum(woken.values())
+    if as_json:
+        print_json({"awaited": awaited, "woken": total, "services": woken})
+    elif total:
+        told = ", ".join(f"{service} {count}" for service, count in woken.items() if count)
+        click.echo(
+            f"已唤醒 {total} 份（{told}）；请用 zeren parked list 查看结果 / "
+            f"{total} woken; see zeren parked list for what came of it"
+        )
+    else:
+        click.echo(f"没有报送在等待 {awaited} / no submission waits for {awaited}")
 
 
 @parked.command("discard")
