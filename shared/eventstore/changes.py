@@ -116,7 +116,12 @@ class Answer(NamedTuple):
 
 
 class Park(NamedTuple):
-    """A submission that must wait for `awaited`. Parking again keeps the first deadline."""
+    """A submission that must wait for `awaited`. Parking again keeps the first deadline.
+
+    Attributes:
+        institution: whose it is, by its signature; "" while that can't be told.
+        claimed: whose it says that it is, where that can't be told: anybody may have written it.
+    """
 
     receipt_id: str
     digest: str
@@ -130,6 +135,7 @@ class Park(NamedTuple):
     kafka_offset: int
     logged_at: datetime
     traceparent: str
+    claimed: str = ""
 
 
 class ParkFact(NamedTuple):

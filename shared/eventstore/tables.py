@@ -123,6 +123,7 @@ parked = Table(
     Column("kafka_offset", BigInteger, nullable=False),
     Column("logged_at", DateTime(timezone=True), nullable=False),
     Column("traceparent", Text, nullable=False),
+    Column("claimed", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("receipt_id", "digest"),
     Index("parked_awaited_idx", "awaited"),
     comment="Submissions that wait; the body lies sealed in the vault under its digest.",

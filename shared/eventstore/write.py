@@ -152,11 +152,11 @@ def _answers(cursor: Cursor, rows: Sequence[Answer]) -> None:
 
 def _park(cursor: Cursor, rows: Sequence[Park]) -> None:
     query = """INSERT INTO parked (receipt_id, digest, awaited, ready, institution, submission_id, submission_type,
-                                   jws, topic, partition, kafka_offset, logged_at, traceparent)
-               SELECT r, d, a, false, i, s, st, j, t, p, o, l, tp
+                                   jws, topic, partition, kafka_offset, logged_at, traceparent, claimed)
+               SELECT r, d, a, false, i, s, st, j, t, p, o, l, tp, c
                FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-                           %s::text[], %s::int[], %s::bigint[], %s::timestamptz[], %s::text[])
-                    AS x(r, d, a, i, s, st, j, t, p, o, l, tp)
+                           %s::text[], %s::int[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[])
+                    AS x(r, d, a, i, s, st, j, t, p, o, l, tp, c)
                ON CONFLICT (receipt_id, digest) DO UPDATE SET awaited = EXCLUDED.awaited, ready = false"""
     cursor.execute(query, _columns(rows))
 

@@ -11,7 +11,7 @@ from typing import Any
 from shared.contracts.checking import Checked, Preamble, Unreadable, check, preamble
 from shared.contracts.intake import Origin, Reason
 from shared.eventstore.changes import KnowKey
-from shared.identity import receipt_id
+from shared.identity import is_national_id, receipt_id
 from shared.intake.signature import BadSignature, Detached, parse_jws, verify
 from shared.telemetry.traceparent import HEADER
 from shared.telemetry.tracing import OFF, Tracing
@@ -44,11 +44,18 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Unattributable:
-    """It goes to quarantine."""
+    """It goes to quarantine, or waits for its key.
+
+    Attributes:
+        claimed_key: the key id that it names, or "".
+        claimed: the sender that it names, a well-formed USCC and no person's ID number, or "".
+            Nothing vouches for either.
+    """
 
     incoming: Incoming
     code: str
     claimed_key: str = ""
+    claimed: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -116,13 +123,16 @@ def attribute(incoming: Incoming, keys: Mapping[str, KnowKey], service: str) -> 
     """Who sent it: preamble, signature, key; then the form of the document."""
     try:
         found = preamble(incoming.value)
+    except Unreadable as error:
+        return Unattributable(incoming, error.code, claimed_key(incoming))
+    try:
         detached: Detached = parse_jws(incoming.jws)
         key = keys.get(detached.key_id)
         verify(detached, incoming.value, key, sender=found.institution, logged_at=incoming.origin.logged_at)
-    except Unreadable as error:
-        return Unattributable(incoming, error.code, claimed_key(incoming))
     except BadSignature as error:
-        return Unattributable(incoming, error.code, error.key_id)
+        # An ID number may pass as a USCC: one that somebody sent by mistake is stored nowhere in the clear.
+        claimed = "" if is_national_id(found.institution) else found.institution
+        return Unattributable(incoming, error.code, error.key_id, claimed)
     assert key is not None
     return attributed(incoming, found, key, service)
 

@@ -57,7 +57,7 @@ class AwaitKey:
         draft.stage(
             Park(
                 stream, origin.digest, awaited, "", "", "", origin.jws, origin.topic, origin.partition,
-                origin.offset, origin.logged_at, incoming.traceparent,
+                origin.offset, origin.logged_at, incoming.traceparent, self.record.claimed,
             )
         )  # fmt: skip
         draft.stage(SetDeadline(PARKING, f"{stream}/{origin.digest}", self.parking_due(business_date(draft))))

@@ -73,7 +73,10 @@ def _add_parked(router: APIRouter, context: "Context") -> None:
         actor: Annotated[Actor, Depends(context.authenticate)],
         institution: Annotated[str, Query(max_length=18)] = "",
     ) -> dict[str, Any]:
-        """Submissions that wait, with what they wait for and until when. For REGISTRAR and OPERATOR."""
+        """Submissions that wait, with what they wait for and until when. For REGISTRAR and OPERATOR.
+
+        One whose key nobody registered yet has no institution: `claimed` is the one that it names, unverified.
+        """
         require(actor, "REGISTRAR", "OPERATOR")
         due = (deadlines.c.kind == PARKING) & (
             deadlines.c.key == parked.c.receipt_id.cast(Text) + "/" + parked.c.digest
@@ -87,6 +90,7 @@ def _add_parked(router: APIRouter, context: "Context") -> None:
             "parked": [
                 {
                     "institution": row.institution,
+                    "claimed": row.claimed,
                     "submission_id": row.submission_id,
                     "type": row.submission_type,
                     "awaited": row.awaited,

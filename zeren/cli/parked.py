@@ -88,9 +88,17 @@ def _show_submissions(submissions: list[dict[str, Any]]) -> None:
         columns = (
             "服务 / service", "机构 / institution", "编号 / id", "类型 / type", "等待 / awaits", "至 / until",
         )  # fmt: skip
-        names = ("service", "institution", "submission_id", "type", "awaited", "due")
-        rows = [tuple(one[name] for name in names) for one in submissions]
+        names = ("submission_id", "type", "awaited", "due")
+        rows = [(one["service"], _sender(one), *(one[name] for name in names)) for one in submissions]
         print_table(f"报送 / submissions: {len(submissions)}", columns, rows)
+
+
+def _sender(submission: dict[str, Any]) -> str:
+    """Whose it is; of one under a key that nobody registered yet, whose it says that it is."""
+    claimed = submission["claimed"]
+    return submission["institution"] or (
+        f"{claimed}（自称，未核实 / as claimed, unverified）" if claimed else ""
+    )
 
 
 @parked.command("show")

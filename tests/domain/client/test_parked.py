@@ -47,6 +47,42 @@ def answering(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> None:
     monkeypatch.setattr(parked, "local", local)
 
 
+def waiting(**changes: Any) -> dict[str, Any]:
+    """A parked submission as a service tells of it."""
+    row = {
+        "institution": "",
+        "claimed": "",
+        "submission_id": "",
+        "type": "",
+        "awaited": "key:k-1",
+        "due": None,
+    }
+    return {**row, **changes}
+
+
+def listing(*rows: dict[str, Any]) -> dict[str, Any]:
+    """Services of which enrolment has these submissions parked."""
+    none: dict[str, Any] = {f"{name} /parked": {"parked": []} for name in SERVICES}
+    facts = {f"{name} /parked-facts": {"items": []} for name in SERVICES}
+    return {**none, **facts, "enrolment /parked": {"parked": list(rows)}}
+
+
+def test_the_sender_that_a_submission_under_an_unknown_key_names_is_told_as_claimed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And never as the institution whose it is."""
+    answering(
+        monkeypatch,
+        listing(waiting(claimed="91350100M000100Y43"), waiting(institution="91350200M000200Y57"), waiting()),
+    )
+    assert main(["parked", "list"]) == 0
+    said = capsys.readouterr().out
+    assert "91350100M000100Y43（自称，未核实 / as claimed, unverified）" in said
+    assert said.count("unverified") == 1
+    assert "91350200M000200Y57 " in said
+    assert "key:k-1" in said
+
+
 def woken(**counts: int) -> dict[str, Any]:
     """Services that wake so many."""
     return {f"{name} /parked/retry": {"woken": counts.get(name, 0)} for name in SERVICES}

@@ -245,6 +245,18 @@ def test_a_key_of_another_organisation_that_comes_lets_what_waited_be_quarantine
     assert world.store.tables.parked == {}
 
 
+def test_what_waits_for_its_key_is_told_with_the_sender_that_it_names_and_belongs_to_nobody(world):
+    """Only a signature says whose it is; what the document names may be anybody's name, but no person's number."""
+    person = "110105199001150013"
+    other = apply_class("apply-2").replace(USCC.encode(), person.encode())
+    world.deliver(*(world.record(value, sign(value, "key-2")) for value in (apply_class(), other)))
+    parked = [waiting.row for waiting in world.store.tables.parked.values()]
+    assert [(row.institution, row.claimed) for row in parked] == [("", USCC), ("", "")]
+    world.send(enrol())
+    (_, _, attributed) = world.store.tables.parked.values()
+    assert (attributed.row.institution, attributed.row.claimed) == (USCC, "")
+
+
 def test_no_more_than_a_hundred_submissions_wait_for_one_claimed_key(world):
     """Whoever claims a key need not be its owner: past the bound they are quarantined at once."""
     documents = [apply_class(f"apply-{n}") for n in range(103)]
