@@ -22,6 +22,7 @@ from zeren.stack import whole
 from zeren.stack.client import ISSUER, Local
 from zeren.stack.days import business_date, open_days, today
 from zeren.stack.kafka import CLUSTER_SIZES, settle_broker_count
+from zeren.stack.processes import signal_name
 from zeren.stack.state import StateFolder
 from zeren.stack.supervisor import Progress, Supervisor
 
@@ -108,9 +109,15 @@ def _watch(state: StateFolder, progress: Progress) -> None:
         for one in Supervisor(state).status():
             if not one.running and one.name not in ended:
                 ended.add(one.name)
+                killer = signal_name(one.exit_code)
+                zh, en = (
+                    (f"被信号 {killer} 终止", f"was killed by {killer}")
+                    if killer
+                    else ("已退出", "has ended")
+                )
                 progress(
-                    f"{one.name} 已退出：见 zeren logs {one.name}，zeren up 可重新启动 / "
-                    f"{one.name} has ended: see its log; zeren up starts it again"
+                    f"{one.name} {zh}：见 zeren logs {one.name}，zeren up 可重新启动 / "
+                    f"{one.name} {en}: see its log; zeren up starts it again"
                 )
 
 

@@ -214,7 +214,7 @@ def _processes(state: StateFolder) -> Iterator[Finding]:
         if one.running:
             yield Finding(check=f"process {one.name}", ok=True, found=f"pid {one.pid}")
         else:
-            yield ended(one.name, one.log, start)
+            yield ended(one.name, one.log, start, one.exit_code)
     known = {one.name for one in found}
     if known & {ISSUER, *SERVICES}:
         # One that failed while it started is remembered nowhere but in its log.

@@ -129,7 +129,7 @@ def _down(
 ) -> Iterator[Wrong]:
     for process in processes:
         if not process.running:
-            yield Wrong(NOT_READY, ended(process.name, process.log, start))
+            yield Wrong(NOT_READY, ended(process.name, process.log, start, process.exit_code))
     known = {process.name for process in processes}
     stopped = [name for name in lacking if name not in known]
     # One that failed while it started is remembered nowhere but in its log.

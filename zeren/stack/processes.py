@@ -22,6 +22,8 @@ POLL_SECONDS = 0.05
 
 # Owned by this module: children of this interpreter, polled so that they don't stay zombies.
 _children: dict[int, subprocess.Popen[bytes]] = {}
+# And how those that were polled ended, by pid, until that is a later child's.
+_codes: dict[int, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class Account:
 def identify(pid: int) -> ProcessIdentity | None:
     """The identity of a living process; None if there is none (a zombie is none)."""
     child = _children.get(pid)
-    if child is not None and child.poll() is not None:
-        del _children[pid]
+    if child is not None and (code := child.poll()) is not None:
+        _codes[pid] = code
+        _children.pop(pid, None)
         return None
     try:
         process = psutil.Process(pid)
@@ -59,11 +62,39 @@ def identify(pid: int) -> ProcessIdentity | None:
 def _start_of(process: psutil.Process) -> str:
     """Ticks since boot on Linux, which a change of the clock doesn't move; elsewhere the time of creation."""
     try:
-        after_name = Path(f"/proc/{process.pid}/stat").read_text("utf-8", "replace").rpartition(")")[2]
+        fields = _stat(process.pid)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return repr(process.create_time())
-    return f"{boot}:{after_name.split()[19]}"
+    return f"{boot}:{fields[19]}"
+
+
+def _stat(pid: int) -> list[str]:
+    """What Linux tells of a process, from its state on. Raises: OSError."""
+    return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+
+
+def exit_code(identity: ProcessIdentity) -> int | None:
+    """How a process ended, -N by signal N: of a child of this interpreter, or where its parent hasn't asked yet.
+
+    None where that can't be told: only a parent is told, and whoever started it may be gone.
+    """
+    if identity.pid in _codes:
+        return _codes[identity.pid]
+    try:
+        fields = _stat(identity.pid)
+        if fields[0] != "Z" or _start_of(psutil.Process(identity.pid)) != identity.started:
+            return None
+    except (OSError, psutil.Error):
+        return None
+    # 0 is also what those see who may not look.
+    return os.waitstatus_to_exitcode(int(fields[-1])) or None
+
+
+def signal_name(code: int | None) -> str:
+    """The signal that ended a process, by its exit code, or that of a shell or a JVM (128 + N); "" for other ends."""
+    number = 0 if code is None else -code if code < 0 else code - 128
+    return signal.Signals(number).name if number in set(signal.Signals) else ""
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
@@ -102,6 +133,7 @@ def spawn(
         )
     finally:
         os.close(descriptor)
+    _codes.pop(child.pid, None)
     _children[child.pid] = child
     return identify(child.pid) or ProcessIdentity(child.pid, "ended")
 

@@ -11,10 +11,13 @@ from typing import Any
 from zeren.stack.client import Local, ServiceRefused, ServiceUnreachable
 from zeren.stack.files import put_back_mark
 from zeren.stack.finding import Finding
+from zeren.stack.processes import signal_name
 from zeren.stack.state import StateFolder
 from zeren.stack.ways_out import (
     BEHIND,
+    CUT_OFF,
     ENDED,
+    KILLED,
     NOT_READY,
     PARKED,
     PUT_BACK,
@@ -30,6 +33,8 @@ LOOK_SECONDS = 1.0
 """How long a relay that is behind gets to move."""
 LAST_BYTES = 8_192
 LONGEST_WORDS = 400
+STOPPED = "service stopped"
+"""A service's last line where it was asked to end."""
 
 
 def examine_services(state: StateFolder, names: Sequence[str], start: str) -> list[Finding]:
@@ -110,25 +115,53 @@ def _parked(stack: Local, name: str) -> Iterator[Finding]:
         yield PARKED.finding(f"parked {name}", oldest["error"], service=name, **told)
 
 
-def ended(name: str, log: Path, start: str) -> Finding:
-    """A process that doesn't run, with its last words; one that was put back must not just be started."""
-    words = last_words(log)
-    way = PUT_BACK if "zeren recover" in words or put_back_mark(log.parent.parent, name).exists() else ENDED
+def ended(name: str, log: Path, start: str, code: int | None = None) -> Finding:
+    """A process that doesn't run: what killed it, else its last words; one that was put back must not just be started.
+
+    Args:
+        name: of the process.
+        log: its log.
+        start: the command that starts the stack.
+        code: its exit code, where that was seen.
+    """
+    line = _last_line(log)
+    words, killer = _message(line), signal_name(code)
+    if "zeren recover" in words or put_back_mark(log.parent.parent, name).exists():
+        way = PUT_BACK
+    elif killer or (code is None and _goes_on(line)):
+        way, words = KILLED if killer else CUT_OFF, ""
+    else:
+        way = ENDED
     of = start.removeprefix("zeren up")
-    return way.finding(f"process {name}", words, name=name, start=start, of=of, log=log)
+    return way.finding(f"process {name}", words, name=name, start=start, of=of, log=log, killer=killer)
 
 
-def last_words(log: Path) -> str:
-    """The last line of a log, of a JSON line its message; "" where there is none."""
+def _last_line(log: Path) -> str:
+    """The last line of a log; "" where there is none."""
     try:
         with log.open("rb") as file:
             file.seek(max(log.stat().st_size - LAST_BYTES, 0))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return ""
-    line = next((one.strip() for one in reversed(lines) if one.strip()), "")
+    return next((one.strip() for one in reversed(lines) if one.strip()), "")
+
+
+def _read(line: str) -> dict[str, Any]:
+    """What a JSON line says; nothing where it is none."""
     try:
         read: Any = json.loads(line)
     except ValueError:
-        return line[:LONGEST_WORDS]
-    return str(read.get("message", line) if isinstance(read, dict) else line)[:LONGEST_WORDS]
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _message(line: str) -> str:
+    """A line of a log, of a JSON line its message."""
+    return str(_read(line).get("message", line))[:LONGEST_WORDS]
+
+
+def _goes_on(line: str) -> bool:
+    """Whether a service that wrote this last was in the middle of its work: it says so when it stops or fails."""
+    read = _read(line)
+    return read.get("level") in ("INFO", "WARNING") and read.get("message") != STOPPED

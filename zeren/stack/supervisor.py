@@ -28,9 +28,11 @@ from zeren.stack.processes import (
     POLL_SECONDS,
     Account,
     ProcessIdentity,
+    exit_code,
     is_alive,
     kill,
     marked,
+    signal_name,
     spawn,
     terminate,
     wait_until,
@@ -105,12 +107,13 @@ class ProcessRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessStatus:
-    """One line of `zeren status`."""
+    """One line of `zeren status`; `exit_code` of one that ended, -N by signal N, as far as that was ever seen."""
 
     name: str
     pid: int
     running: bool
     log: Path
+    exit_code: int | None = None
 
 
 def answers_http(url: str) -> Ready:
@@ -221,6 +224,10 @@ class Supervisor:
         deadline = time.monotonic() + spec.ready_seconds
         while True:
             if not is_alive(identity):
+                if killer := signal_name(exit_code(identity)):
+                    raise self._failure(
+                        spec, f"启动时被信号 {killer} 终止", f"was killed by {killer} while starting"
+                    )
                 raise self._failure(spec, "启动后即退出", "ended while starting")
             if spec.ready is None or spec.ready():
                 return
@@ -250,15 +257,33 @@ class Supervisor:
 
     def status(self) -> list[ProcessStatus]:
         """Every recorded process and whether it runs, in the order of their starts."""
-        return [
-            ProcessStatus(
-                name=record.name,
-                pid=record.pid,
-                running=is_alive(record.identity),
-                log=self.state.log(record.name),
-            )
-            for record in self.records()
-        ]
+        return [self._status(record) for record in self.records()]
+
+    def _status(self, record: ProcessRecord) -> ProcessStatus:
+        running = is_alive(record.identity)
+        return ProcessStatus(
+            name=record.name,
+            pid=record.pid,
+            running=running,
+            log=self.state.log(record.name),
+            exit_code=None if running else self._exit_code(record),
+        )
+
+    def _exit_code(self, record: ProcessRecord) -> int | None:
+        """How it ended; whoever sees that notes it for later commands, which can't."""
+        note, whose = self._note(record.name), f"{record.pid} {record.started} "
+        code = exit_code(record.identity)
+        if code is not None:
+            write_private(note, f"{whose}{code}")
+            return code
+        try:
+            noted = note.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        return int(noted.removeprefix(whose)) if noted.startswith(whose) else None
+
+    def _note(self, name: str) -> Path:
+        return self._records / f"{name}.ended"
 
     def stop(self, name: str) -> None:
         """Stop `name` if it runs, recorded or not; returns when it is gone."""
@@ -270,6 +295,7 @@ class Supervisor:
                     record.identity, first=signal.Signals(record.stop_signal), seconds=record.stop_seconds
                 )
             (self._records / f"{name}.json").unlink(missing_ok=True)
+            self._note(name).unlink(missing_ok=True)
         for identity in marked(self.state.id, name):
             kill(identity)
 

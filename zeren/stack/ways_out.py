@@ -166,6 +166,13 @@ ENDED = WayOut(
     do_zh="运行 {start} 重新启动，日志 {log}",
     do_en="start again with {start}; log: {log}",
 )
+KILLED = WayOut(zh="被信号 {killer} 终止", en="killed by {killer}", do_zh=ENDED.do_zh, do_en=ENDED.do_en)
+CUT_OFF = WayOut(
+    zh="已退出，日志中没有结束的话：多半是被杀死（SIGKILL、内存不足、断电）",
+    en="ended without a word in its log: most likely killed (SIGKILL, no memory, no power)",
+    do_zh=ENDED.do_zh,
+    do_en=ENDED.do_en,
+)
 NOTHING_RUNS = WayOut(
     zh="没有在运行，且不是由 zeren down 停止的",
     en="nothing is running, and zeren down didn't stop it",
