@@ -223,13 +223,13 @@ def _apply(book: PolicyBook, submitted: Submitted[ApplySubsidy], draft: Draft) -
         try:
             filed = file_claim(draft, book, application, evidence, submitted.given)
         except Refusal as refusal:
-            refused.append(Reason(code=refusal.code, field=f"lines.{refusal.field}", line=number))
+            refused.append(Reason(code=refusal.code, field=f"data.lines.{refusal.field}", line=number))
             continue
         facts += filed.facts
         if not filed.facts:
-            refused.append(Reason(code=AlreadyFiled.code, field="lines", line=number))
+            refused.append(Reason(code=AlreadyFiled.code, field="data.lines", line=number))
         elif filed.taken:
-            refused.append(Reason(code=ALREADY_USED, field="lines.certificate_id", line=number))
+            refused.append(Reason(code=ALREADY_USED, field="data.lines.certificate_id", line=number))
     return Accepted(facts, lines=len(data.lines), refused=refused)
 
 
@@ -252,9 +252,9 @@ def _confirm(submitted: Submitted[ConfirmPayments], draft: Draft) -> Outcome:
     if bank is None:
         return Parked(batch_known(data.batch_id))
     if bank != submitted.institution:
-        raise OtherBank("batch_id")
+        raise OtherBank("data.batch_id")
     if data.paid_on > submitted.business_date:
-        raise DatedInFuture("paid_on")
+        raise DatedInFuture("data.paid_on")
     batch = draft.state(payment_batch, data.batch_id)
     facts: list[str] = []
     refused: list[Reason] = []
@@ -262,7 +262,7 @@ def _confirm(submitted: Submitted[ConfirmPayments], draft: Draft) -> Outcome:
         try:
             facts += _answer(submitted, draft, batch, line)
         except Refusal as refusal:
-            refused.append(Reason(code=refusal.code, field=f"lines.{refusal.field}", line=number))
+            refused.append(Reason(code=refusal.code, field=f"data.lines.{refusal.field}", line=number))
     given = submitted.given(region=batch.region, correlation=batch.batch_id, duty="D15", actor="bank")
     facts += draft.execute(payment_batch, batch.batch_id, _answers(draft, batch), given)
     return Accepted(facts, lines=len(data.lines), refused=refused)

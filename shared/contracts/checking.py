@@ -229,16 +229,16 @@ def _own_names(data: msgspec.Struct) -> Iterator[tuple[str, int, str]]:
         if isinstance(value, list):
             yield from _own_names_of_rows(name, value)
         elif isinstance(value, str) and name.endswith(OWN_NAMES):
-            yield name, 0, value
+            yield f"data.{name}", 0, value
 
 
 def _own_names_of_rows(name: str, rows: list[Any]) -> Iterator[tuple[str, int, str]]:
     """The rows of a list are of one kind."""
     if rows and isinstance(rows[0], str):
-        yield from ((name, number, text) for number, text in enumerate(rows, 1))
+        yield from ((f"data.{name}", number, text) for number, text in enumerate(rows, 1))
     elif rows:
         kind: type = type(rows[0])
-        fields = [(f"{name}.{field}", field) for field in _own_fields(kind)]
+        fields = [(f"data.{name}.{field}", field) for field in _own_fields(kind)]
         for number, row in enumerate(rows, 1):
             yield from ((path, number, getattr(row, field)) for path, field in fields)
 
@@ -254,6 +254,9 @@ def _own_fields(cls: type) -> tuple[str, ...]:
     )
 
 
+LINES = "data.lines"
+
+
 def _check_data(data: Submission) -> list[Reason]:
     match data:
         case EnrolTrainee(trainee=trainee) | RegisterCandidate(trainee=trainee):
@@ -261,17 +264,18 @@ def _check_data(data: Submission) -> list[Reason]:
         case ApplyClass(sessions=sessions):
             return _check_sessions(sessions)
         case RecordAttendanceSheet(lines=lines):
-            return _doubled([line.enrolment_ref for line in lines])
+            return _doubled(LINES, [line.enrolment_ref for line in lines])
         case RecordResults(lines=lines):
-            return _doubled([line.candidate_ref for line in lines])
+            return _doubled(LINES, [line.candidate_ref for line in lines])
         case ApproveResults(lines=lines):
-            return _doubled([line.candidate_ref for line in lines])
+            return _doubled(LINES, [line.candidate_ref for line in lines])
         case ApplySubsidy(lines=lines):
-            return _doubled([str(line.line) for line in lines]) + _doubled(
-                [ln.certificate_id for ln in lines]
-            )
+            return [
+                *_doubled(LINES, [str(line.line) for line in lines]),
+                *_doubled(LINES, [line.certificate_id for line in lines]),
+            ]
         case ConfirmPayments(lines=lines):
-            return _doubled([line.claim_id for line in lines])
+            return _doubled(LINES, [line.claim_id for line in lines])
         case _:
             return []
 
@@ -281,20 +285,22 @@ def _bad_id() -> Reason:
 
 
 def _check_sessions(sessions: list[SessionPlan]) -> list[Reason]:
-    reasons = _doubled([session.session_ref for session in sessions])
+    """A reference that is none is told as such, and not as doubled, too: all reasons must fit one receipt."""
+    doubled = _doubled("data.sessions", [session.session_ref for session in sessions])
+    reasons = [reason for reason in doubled if is_reference(sessions[reason.line - 1].session_ref)]
     for number, session in enumerate(sessions, 1):
         if session.ends_at <= session.starts_at:
             reasons.append(
-                Reason(code="class.session_ends_before_start", field="sessions.ends_at", line=number)
+                Reason(code="class.session_ends_before_start", field="data.sessions.ends_at", line=number)
             )
     return reasons
 
 
-def _doubled(names: list[str]) -> list[Reason]:
+def _doubled(field: str, names: list[str]) -> list[Reason]:
     seen: set[str] = set()
     reasons = []
     for number, name in enumerate(names, 1):
         if name in seen:
-            reasons.append(Reason(code="submission.line_doubled", field="lines", line=number))
+            reasons.append(Reason(code="submission.line_doubled", field=field, line=number))
         seen.add(name)
     return reasons

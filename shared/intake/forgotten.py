@@ -36,7 +36,7 @@ class Forgotten:
 
     def perform(self, draft: Draft) -> str:
         """Stages the rejection."""
-        reason = Reason(code=PERSON_ERASED, field="trainee")
+        reason = Reason(code=PERSON_ERASED, field="data.trainee")
         receipt = rejected(self.submission_id, self.submission_type, self.institution, self.origin, reason)
         given = Circumstances(
             occurredat=self.origin.logged_at.astimezone(SHANGHAI),

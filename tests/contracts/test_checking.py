@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.contracts.checking import check, names_doubled, preamble
 from shared.identity import is_national_id
-from tests.contracts.test_limits import enrolment, plan
+from tests.contracts.test_limits import document, enrolment, plan
 
 NAMES = st.sampled_from(["a", "b", "a:b", 'a"b', "：", "\\", "é"])
 
@@ -77,6 +77,29 @@ def test_a_line_feed_behind_a_value_is_refused(changes: dict[str, Any]) -> None:
     """A pattern's `$` would let it pass, into a stream's id or a number's text."""
     ((code, _),) = codes(plan(**changes))
     assert code == "submission.invalid_field"
+
+
+def test_every_place_is_a_path_from_the_document_s_root() -> None:
+    """As in the receipts for what only the history shows: `data.sessions.held_on`."""
+    row = {"session_ref": "s/1", "teacher_ref": "t-1", "held_on": "2024-05-15"}
+    late, early = {"starts_at": "09:00", "ends_at": "11:00"}, {"starts_at": "11:00", "ends_at": "09:00"}
+    again = row | late | {"session_ref": "s-2"}
+    assert codes(plan(class_ref="c/1", sessions=[row | early, again, again])) == [
+        ("reference.malformed", "data.class_ref"),
+        ("reference.malformed", "data.sessions.session_ref"),
+        ("submission.line_doubled", "data.sessions"),
+        ("class.session_ends_before_start", "data.sessions.ends_at"),
+    ]
+    line = {"enrolment_ref": "e-1", "minutes": 90, "method": "QR"}
+    sheet = {"class_ref": "c-1", "session_ref": "s-1", "evidence": "a" * 64, "lines": [line, line]}
+    assert codes(document("RecordAttendanceSheet", sheet)) == [("submission.line_doubled", "data.lines")]
+
+
+def test_a_reference_that_is_none_is_not_told_as_doubled_too() -> None:
+    """All reasons of the longest plan must fit one receipt."""
+    row = {"session_ref": "s/1", "teacher_ref": "t-1", "held_on": "2024-05-15"}
+    row |= {"starts_at": "09:00", "ends_at": "11:00"}
+    assert codes(plan(sessions=[row, row])) == [("reference.malformed", "data.sessions.session_ref")] * 2
 
 
 def test_an_id_number_in_other_digits_is_none() -> None:

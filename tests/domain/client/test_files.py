@@ -150,7 +150,7 @@ def test_a_receipt_says_what_became_of_a_submission() -> None:
     """Accepted with its refused lines, rejected with its reasons and what it waited for."""
     stream = receipt_id("enrolment", USCC, "S-1")
     common = {"submission_id": "S-1", "submission_type": "t", "institution": USCC, "origin": ORIGIN}
-    refused = Reason(code="sheet.minutes_over_session", field="lines.minutes", line=3)
+    refused = Reason(code="sheet.minutes_over_session", field="data.lines.minutes", line=3)
     accepted = read_receipt(
         fact_of(
             SubmissionAccepted(**common, lines=3, refused_lines=[refused], fact_count=2, facts=["a", "b"]),

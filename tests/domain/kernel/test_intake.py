@@ -101,9 +101,9 @@ def test_all_faults_of_form_are_told_at_once(world):
     world.send(apply_class(class_ref="13800000000", training_kind="a/b"))
     (receipt,) = world.facts("SubmissionRejected")
     assert [(r.code, r.field) for r in receipt.reasons] == [
-        ("reference.looks_personal", "class_ref"),
-        ("reference.malformed", "training_kind"),
-        ("reference.looks_personal", "sessions.session_ref"),
+        ("reference.looks_personal", "data.class_ref"),
+        ("reference.malformed", "data.training_kind"),
+        ("reference.looks_personal", "data.sessions.session_ref"),
     ]
 
 

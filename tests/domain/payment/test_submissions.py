@@ -42,7 +42,7 @@ def claim_of(school: str, line: int = 1, ref: str = "SQ-1") -> str:
     return claim_id(application_id(school, ref), line)
 
 
-def refused(code: str, line: int = 1, field: str = "lines.certificate_id") -> Reason:
+def refused(code: str, line: int = 1, field: str = "data.lines.certificate_id") -> Reason:
     return Reason(code=code, field=field, line=line)
 
 
@@ -114,7 +114,7 @@ def test_an_institution_without_an_account_cannot_claim() -> None:
     world.moves_to(f.CLAIM_DAY)
     world.learns(*f.trained(f.LI_NA, ref="li"))
     (outcome,) = world.decides(world.sent(listed("li"), by=f.SCHOOL))
-    assert outcome.refused == [refused("claim.no_payee_account", field="lines.account")]
+    assert outcome.refused == [refused("claim.no_payee_account", field="data.lines.account")]
     assert world.facts(ACCOUNT) == []
 
 
@@ -230,7 +230,7 @@ def test_a_list_sent_again_under_another_submission_id_files_nothing(world: Worl
     world.learns(*f.trained(f.LI_NA, ref="li"))
     world.decides(world.sent(listed("li"), by=f.SCHOOL))
     (outcome,) = world.decides(world.sent(listed("li"), by=f.SCHOOL))
-    assert outcome == Accepted([], lines=1, refused=[refused("claim.already_filed", field="lines")])
+    assert outcome == Accepted([], lines=1, refused=[refused("claim.already_filed", field="data.lines")])
     assert len(world.facts(ACCOUNT)) == 1
 
 
@@ -238,7 +238,7 @@ def test_a_line_filed_with_another_certificate_is_refused(world: World) -> None:
     world.learns(*f.trained(f.LI_NA, ref="li"), *f.trained(f.WANG_FANG, ref="wang"))
     world.decides(world.sent(listed("li"), by=f.SCHOOL))
     (outcome,) = world.decides(world.sent(listed("wang"), by=f.SCHOOL))
-    assert outcome.refused == [refused("claim.already_filed", field="lines.line")]
+    assert outcome.refused == [refused("claim.already_filed", field="data.lines.line")]
     assert world.facts(entitlement_account_id(f.WANG_FANG)) == []
 
 
@@ -296,7 +296,7 @@ async def test_scenario_12_the_same_receipt_three_times_pays_once(world: World) 
     first, second = world.decides(*sent[:2])
     (third,) = world.decides(sent[2])
     assert first.refused == []
-    repeated = [refused("payment.already_answered", field="lines.claim_id")]
+    repeated = [refused("payment.already_answered", field="data.lines.claim_id")]
     assert (second.refused, third.refused) == (repeated, repeated)
     assert (second.facts, third.facts) == ([], [])
     assert sum(isinstance(fact, SubsidyPaid) for fact in world.facts(one)) == 1
@@ -320,13 +320,13 @@ async def test_a_receipt_dated_ahead_of_the_business_date_is_rejected(world: Wor
     batch, (one,) = await ordered(world, "a")
     late = receipt(batch, (one, 70000, ""), paid_on=date(2024, 6, 15))
     (outcome,) = world.decides(world.sent(late, by=f.BANK))
-    assert outcome == Rejected([Reason(code="payment.dated_in_future", field="paid_on")])
+    assert outcome == Rejected([Reason(code="payment.dated_in_future", field="data.paid_on")])
 
 
 async def test_another_bank_cannot_answer(world: World) -> None:
     batch, (one,) = await ordered(world, "a")
     (outcome,) = world.decides(world.sent(receipt(batch, (one, 70000, "")), by=f.OTHER_BANK))
-    assert outcome == Rejected([Reason(code="batch.other_bank", field="batch_id")])
+    assert outcome == Rejected([Reason(code="batch.other_bank", field="data.batch_id")])
 
 
 async def test_a_receipt_for_an_unknown_batch_waits_for_it(world: World) -> None:
