@@ -74,7 +74,7 @@ class BatchRecorder(PostgresProcessRecorder):
         ).format(table)
         self._advance = sql.SQL(
             """WITH sequence AS (SELECT pg_get_serial_sequence({}, 'notification_id')::regclass AS name)
-               SELECT setval(name, greatest(%s, nextval(name))) FROM sequence"""
+               SELECT setval(name, greatest(%s, pg_sequence_last_value(name))) FROM sequence"""
         ).format(sql.Literal(table.as_string(None)))
         self._head = sql.SQL("SELECT lastval(); NOTIFY {}").format(sql.Identifier(self.channel_name))
 
@@ -101,7 +101,7 @@ class BatchRecorder(PostgresProcessRecorder):
         cursor.execute(self._insert, [list(column) for column in columns])
 
     def reserve_positions(self, cursor: Cursor[Any], through: int) -> None:
-        """No later append takes a position up to `through`."""
+        """No later append takes a position up to `through` (at least 1), under the lock; none beyond is left unused."""
         cursor.execute(self._advance, (through,))
 
     def _copy_in(self, cursor: Cursor[Any], rows: bytes) -> int:

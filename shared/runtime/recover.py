@@ -192,8 +192,9 @@ class _Recovery:
         return self._summary
 
     def _reserve(self, through: int) -> None:
-        with self._context.store.appending() as cursor:
-            self._context.store.recorder.reserve_positions(cursor, max(through, self._summary.before, 1))
+        if highest := max(through, self._summary.before):
+            with self._context.store.appending() as cursor:
+                self._context.store.recorder.reserve_positions(cursor, highest)
 
     def _put_back(self, batch: Sequence[Recovered]) -> None:
         if batch:

@@ -143,3 +143,17 @@ def test_a_stale_version_is_a_conflict_and_not_an_error(engines):
     store.commit(Changes(0, Reads(), [raw(stream, 1, 10)]))
     with pytest.raises(Conflict):
         store.commit(Changes(1, Reads(), [raw(stream, 1, 10)]))
+
+
+@pytest.mark.parametrize(("there", "through", "following"), [(0, 3, 4), (2, 1, 3), (2, 2, 3), (2, 5, 6)])
+def test_reserved_positions_are_never_given_out_and_no_more_are_left_unused(
+    engines, there, through, following
+):
+    """However often they are reserved, as a recovery does at its start and at its end."""
+    store = SqlStore(engines())
+    for number in range(there):
+        store.commit(Changes(number, Reads(), [raw(str(uuid4()), 1, 10)]))
+    for _ in range(2):
+        with store.appending() as cursor:
+            store.recorder.reserve_positions(cursor, through)
+    assert store.commit(Changes(there, Reads(), [raw(str(uuid4()), 1, 10)])).head == following
