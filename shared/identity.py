@@ -26,6 +26,7 @@ Uscc = NewType("Uscc", str)
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:zeren")
 """The root of every derived id. Permanent: changing it would rename all of history."""
 
+REASON_CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}", re.ASCII)
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID_NUMBER = re.compile(r"(?<!\d)\d{17}[0-9Xx](?![0-9A-Za-z])")
 _PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
@@ -129,6 +130,11 @@ def receipt_id(service: str, uscc: str, submission: str) -> str:
 def is_reference(text: str) -> bool:
     """1–64 plain characters that don't look like an ID number or a phone number."""
     return REFERENCE.fullmatch(text) is not None and not looks_personal(text)
+
+
+def is_reason_code(text: str) -> bool:
+    """Why personal data is read: 2–32 of A–Z, 0–9 and _, such as CASE_REVIEW."""
+    return REASON_CODE.fullmatch(text) is not None
 
 
 def looks_personal(text: str) -> bool:

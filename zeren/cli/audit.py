@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from shared.identity import is_reason_code
 from shared.money import yuan
 from zeren.cli.output import console, fail, json_option, print_json, print_table
 from zeren.cli.reconcile import reconcile
@@ -25,8 +26,21 @@ ROLES = {
     "REFUSED": "不予通过 / refused",
 }
 
+
+def _reason_code(_context: click.Context, option: click.Parameter, reason: str) -> str:
+    """As the service judges it, before anything is asked."""
+    if not is_reason_code(reason) and (reason or option.required):
+        fail(
+            2,
+            "--reason 须为原因代码：2–32 个大写字母、数字或下划线，如 CASE_REVIEW / "
+            "--reason must be a code of 2–32 of A–Z, 0–9 and _, such as CASE_REVIEW",
+        )
+    return reason
+
+
 reason_option = click.option(
     "--reason",
+    callback=_reason_code,
     default="CASE_REVIEW",
     show_default=True,
     help="查阅姓名的原因，查阅本身入账；空则不显示 / why names are read: the reading is a fact; empty shows none",
@@ -187,7 +201,12 @@ def show_responsibility(told: dict[str, Any]) -> None:
 @audit.command("evidence")
 @click.argument("service", type=click.Choice(("enrolment", "certification", "payment")))
 @click.argument("digest")
-@click.option("--reason", required=True, help="查阅的原因，查阅本身入账 / why; the reading is a fact")
+@click.option(
+    "--reason",
+    required=True,
+    callback=_reason_code,
+    help="查阅的原因代码，查阅本身入账 / why, as a code; the reading is a fact",
+)
 @click.option(
     "--to",
     "file",

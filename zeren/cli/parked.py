@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from shared.identity import is_reference
 from zeren.cli.output import console, fail, json_option, print_json, print_table
 from zeren.cli.states import local, state_option
 from zeren.stack.client import Local, ServiceRefused
@@ -185,10 +186,24 @@ def _show_woken(awaited: str, woken: dict[str, int], *, as_json: bool) -> None:
         click.echo(f"没有报送在等待 {awaited} / no submission waits for {awaited}")
 
 
+def _reason(_context: click.Context, _option: click.Parameter, reason: str) -> str:
+    """As the service judges it, before anything is asked."""
+    if not is_reference(reason):
+        fail(
+            2,
+            "--reason 须为 1–64 个普通字符（A–Z a–z 0–9 . _ -），不得像证件号或手机号 / --reason must be 1–64 "
+            "plain characters (A–Z a–z 0–9 . _ -) that don't look like an ID or phone number",
+        )
+    return reason
+
+
 @parked.command("discard")
 @click.argument("fact_id", type=click.UUID)
 @click.option(
-    "--reason", required=True, help="原因代码，1–64 个普通字符 / a reason code of 1–64 plain characters"
+    "--reason",
+    required=True,
+    callback=_reason,
+    help="原因代码，1–64 个普通字符 / a reason code of 1–64 plain characters",
 )
 @handler_option
 @state_option

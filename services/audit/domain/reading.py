@@ -5,17 +5,14 @@ Source: decisions of the project on personal data; 个人信息保护法 第五�
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from typing import assert_never
 
 from shared.contracts.audit import PersonalDataRead
 from shared.decider import Decider
-from shared.identity import derive_id
+from shared.identity import derive_id, is_reason_code
 from shared.refusal import Refusal
-
-_REASON = re.compile(r"[A-Z][A-Z0-9_]{1,31}", re.ASCII)
 
 
 class ReasonMissing(Refusal):
@@ -55,7 +52,7 @@ def decide(command: RecordReading, _count: int) -> list[PersonalDataRead]:
         case RecordReading(fields=()):
             return []
         case RecordReading():
-            if _REASON.fullmatch(command.reason) is None:
+            if not is_reason_code(command.reason):
                 raise ReasonMissing("reason")
             fact = PersonalDataRead(
                 reader=command.reader,

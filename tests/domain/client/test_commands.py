@@ -139,6 +139,32 @@ def test_a_wrong_call_is_told_in_chinese_first(
     assert [line.partition(" / ")[0] for line in rest] in (["用法", "说明"], [])
 
 
+FACT = "0b6c7e5a-54f4-5a25-8f21-6f1a5be0a001"
+EVIDENCE = ["audit", "evidence", "payment", "a" * 64, "--to", "never-written", "--reason"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason", "code"),
+    [
+        (["audit", "replay", FACT, "--reason"], "", 3),
+        (["audit", "replay", FACT, "--reason"], "CASE_REVIEW", 3),
+        (["audit", "replay", FACT, "--reason"], "because", 2),
+        (["audit", "responsible", FACT, "--reason"], "A" * 33, 2),
+        (EVIDENCE, "CASE_REVIEW", 3),
+        (EVIDENCE, "", 2),
+        (["parked", "discard", FACT, "--reason"], "wrong-region", 3),
+        (["parked", "discard", FACT, "--reason"], "", 2),
+        (["parked", "discard", FACT, "--reason"], "x" * 65, 2),
+    ],
+)
+def test_a_reason_is_judged_before_anything_is_asked(
+    state_root: Path, arguments: list[str], reason: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its form and its bounds; without a stack a sound one ends with 3. Empty means that no names are read."""
+    assert main([*arguments, reason]) == code
+    assert capsys.readouterr().err.startswith("--reason 须为") == (code == 2)
+
+
 def test_codes_are_told_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """Each with both texts; a prefix narrows them."""
     assert main(["codes", "sheet.", "--json"]) == 0
