@@ -33,7 +33,7 @@ from shared.contracts.enrolment import (
     TraineeEnrolled,
     TrainingCompleted,
 )
-from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances, Encoded, Envelope, Fact, type_of
+from shared.contracts.fact import PROVINCE, Circumstances, Encoded, Envelope, Fact, type_of
 from shared.contracts.payment import (
     SERVICE,
     ClaimRefused,
@@ -42,7 +42,13 @@ from shared.contracts.payment import (
     SubsidyClaimed,
     SubsidyPaid,
 )
-from shared.eventstore.businessdate import STREAM, business_date, business_day, business_day_reads
+from shared.eventstore.businessdate import (
+    STREAM,
+    business_date,
+    business_day,
+    business_day_reads,
+    business_time,
+)
 from shared.eventstore.changes import AlsoKnownAs, Effect, Reads, Release, Reserve, Wake
 from shared.eventstore.desk import Draft
 from shared.identity import erasure_id
@@ -158,7 +164,7 @@ class PublishPackages:
         for package in self.book.packages():
             stream = published_policy_id(package.id, package.version)
             given = Circumstances(
-                occurredat=draft.now.astimezone(SHANGHAI),
+                occurredat=business_time(day, draft.now),
                 businessdate=day,
                 actor="system:payment",
                 duty="SYSTEM",

@@ -16,10 +16,10 @@ import msgspec
 
 from shared.access.actor import Actor
 from shared.access.answers import problem, status_of
-from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances
+from shared.contracts.fact import PROVINCE, Circumstances
 from shared.contracts.intake import ActionRefused
 from shared.decider import Decider
-from shared.eventstore.businessdate import business_date, business_day_reads
+from shared.eventstore.businessdate import business_date, business_day_reads, business_time
 from shared.eventstore.changes import Answer, Reads
 from shared.eventstore.desk import Draft
 from shared.eventstore.execute import Executor
@@ -84,7 +84,7 @@ class Commanded:
     def given_on(self, day: date, *, region: str, correlation: str, duty: str) -> Circumstances:
         """The same on a day of the command's own: only opening a day decides on another than the open one."""
         return Circumstances(
-            occurredat=self.now.astimezone(SHANGHAI),
+            occurredat=business_time(day, self.now),
             businessdate=day,
             actor=self.actor.name,
             duty=duty,

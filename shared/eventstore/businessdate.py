@@ -7,9 +7,10 @@ position order says on which date each decision was made. Nothing here reads a w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from shared.contracts.enrolment import BusinessDayOpened
+from shared.contracts.fact import SHANGHAI
 from shared.contracts.intake import BusinessDayAdopted
 from shared.decider import Decider
 from shared.eventstore.changes import Reads
@@ -73,3 +74,11 @@ def business_date(draft: Draft) -> date:
     if day is None:
         raise NoBusinessDayYet
     return day
+
+
+def business_time(day: date, at: datetime) -> datetime:
+    """A fact's `occurredat`: its business date at the local time of day of a real moment, +08:00.
+
+    Whoever decides, institution or handler: two facts of one day stand in the order in which they came about.
+    """
+    return datetime.combine(day, at.astimezone(SHANGHAI).timetz())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances
+from shared.contracts.fact import PROVINCE, Circumstances
 from shared.contracts.intake import Origin, Reason
-from shared.eventstore.businessdate import business_date, business_day_reads
+from shared.eventstore.businessdate import business_date, business_day_reads, business_time
 from shared.eventstore.changes import Reads
 from shared.eventstore.desk import Draft
 from shared.intake.receipt import Give, receipts, rejected
@@ -38,9 +38,10 @@ class Forgotten:
         """Stages the rejection."""
         reason = Reason(code=PERSON_ERASED, field="data.trainee")
         receipt = rejected(self.submission_id, self.submission_type, self.institution, self.origin, reason)
+        day = business_date(draft)
         given = Circumstances(
-            occurredat=self.origin.logged_at.astimezone(SHANGHAI),
-            businessdate=business_date(draft),
+            occurredat=business_time(day, self.origin.logged_at),
+            businessdate=day,
             actor=f"system:{draft.service}",
             duty="SYSTEM",
             region=PROVINCE,

@@ -9,11 +9,11 @@ from datetime import date, datetime
 import msgspec
 
 from shared.contracts.checking import Checked
-from shared.contracts.fact import PROVINCE, SHANGHAI, Circumstances
+from shared.contracts.fact import PROVINCE, Circumstances
 from shared.contracts.intake import Reason, SubmissionAccepted, SubmissionIdReused, SubmissionQuarantined
 from shared.contracts.submission import SUBMISSIONS
 from shared.eventstore.businessdate import STREAM as BUSINESS_DAY
-from shared.eventstore.businessdate import business_date, business_day_reads
+from shared.eventstore.businessdate import business_date, business_day_reads, business_time
 from shared.eventstore.changes import ClearDeadline, Park, Reads, Release, SendReceipt, SetDeadline, Unpark
 from shared.eventstore.desk import Draft, NotRead
 from shared.eventstore.recovered import HALF_DECIDED
@@ -264,7 +264,7 @@ class Submit:
             person=self.person,
             business_date=day,
             traceparent=self.record.incoming.traceparent,
-            occurredat=_business_time(day, self.record.incoming.origin.logged_at),
+            occurredat=business_time(day, self.record.incoming.origin.logged_at),
         )
 
 
@@ -273,17 +273,12 @@ def woken(work: Submit, *, awaited: str, overdue: bool) -> Submit:
     return replace(work, woken=awaited if overdue else "")
 
 
-def _business_time(day: date, logged_at: datetime) -> datetime:
-    """The business date at the local time of day at which the record was taken."""
-    return datetime.combine(day, logged_at.astimezone(SHANGHAI).timetz())
-
-
 def _circumstances(
     draft: Draft, actor: str, region: str, correlation: str, traceparent: str, logged_at: datetime
 ) -> Circumstances:
     day = business_date(draft)
     return Circumstances(
-        occurredat=_business_time(day, logged_at),
+        occurredat=business_time(day, logged_at),
         businessdate=day,
         actor=actor,
         duty="SYSTEM",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from shared.contracts.enrolment import (
     InstitutionRegistered,
     PayeeAccountRegistered,
 )
-from shared.eventstore.businessdate import STREAM
+from shared.eventstore.businessdate import STREAM, business_time
 from shared.eventstore.changes import SetDeadline
 from shared.identity import institution_id
 from shared.testing.web import NOWHERE, acting, mounted
@@ -97,6 +97,21 @@ def test_an_institution_is_registered_with_account_and_first_key_at_once(world: 
     assert types(world, stream) == [InstitutionRegistered, PayeeAccountRegistered, InstitutionKeyRegistered]
     assert {(fact.actor, fact.duty) for fact in found} == {("handler:h-001", "REGISTRAR")}
     assert world.store.tables.keys["k-1"].public_key == bytes(range(32))
+
+
+def test_what_a_handler_decides_came_about_on_the_business_date(world: World):
+    """At the local time of the machine: a replay tells it between what institutions sent before and after it."""
+    post(client(world, REGISTRAR), "/institutions", SCHOOL)
+    found = world.facts(institution_id(facts.SCHOOL))
+    assert {fact.businessdate for fact in found} == {facts.TODAY}
+    assert {fact.occurredat.date() for fact in found} == {facts.TODAY}
+    assert {fact.occurredat.utcoffset() for fact in found} == {timedelta(hours=8)}
+
+
+def test_a_business_time_is_the_date_with_the_local_time_of_day():
+    """22:30 UTC is past midnight in Fujian: the time of day moves on, the date is the business date's."""
+    at = business_time(date(2024, 5, 13), datetime(2026, 11, 28, 22, 30, 1, tzinfo=UTC))
+    assert at.isoformat() == "2024-05-13T06:30:01+08:00"
 
 
 def test_an_account_s_number_stands_nowhere_but_in_the_vault(world: World, vault: Vault):
