@@ -33,7 +33,8 @@ from zeren.stack.days import wait_drained
 from zeren.stack.whole import ledger_vkey
 from zeren.verify import ledger as verifier
 from zeren.verify.copying import copy_ledger
-from zeren.verify.sources import SourceReader, open_source
+from zeren.verify.files import SourceReader
+from zeren.verify.sources import open_source
 
 WORKER = "ledger-alone"
 PROOFS, DOSSIER, DOSSIERS = 1_000, 50, 20

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shared.tlog.bundle_check import BundleCheck, check_bundle, check_in_order, proven_tile
 from shared.tlog.checkpoint import Checkpoint
-from shared.tlog.errors import EntryDiffers, MalformedBundle, RootDiffers, TileDiffers
-from shared.tlog.hashing import HASH_SIZE, leaf_hash, subtree_root
+from shared.tlog.errors import MalformedBundle, RootDiffers, TileDiffers
+from shared.tlog.hashing import HASH_SIZE, subtree_root
 from shared.tlog.tiles import TILE_WIDTH, BundleRef, LogReader, TileRef, bundle_leaf_hashes, partial_tiles
 from shared.tlog.tree import Edge, read_edge, read_whole
 
 Progress = Callable[[int, int], None]
 """Told (leaves checked, leaves in all)."""
 
-_BUNDLES_A_REPORT = 64
 
-
-def verify_log(reader: LogReader, checkpoint: Checkpoint, progress: Progress | None = None) -> None:
+def verify_log(
+    reader: LogReader,
+    checkpoint: Checkpoint,
+    progress: Progress | None = None,
+    check_bundles: BundleCheck = check_in_order,
+) -> None:
     """Return only if the entries and tiles that the reader serves are those that the checkpoint signed.
 
     Memory: one tile and one bundle, and 32 bytes for each 256 leaves.
@@ -29,6 +33,7 @@ def verify_log(reader: LogReader, checkpoint: Checkpoint, progress: Progress | N
         reader: not trusted.
         checkpoint: from `open_checkpoint`.
         progress: called about each 16,384 leaves, and at the end.
+        check_bundles: how the full bundles are checked; by default here, one after the other.
 
     Raises:
         EntryDiffers, TileDiffers: the first one that is wrong.
@@ -40,66 +45,29 @@ def verify_log(reader: LogReader, checkpoint: Checkpoint, progress: Progress | N
     proven = edge.root() == checkpoint.root
     if not proven:
         _blame_edge(reader, edge, checkpoint.root)
-    parents = b""
-    for level in reversed(range(1, len(edge.levels))):
-        tiles = [_proven_tile(reader, level, index, parents) for index in range(size >> 8 * (level + 1))]
-        parents = b"".join(tiles) + edge.levels[level]
-    _check_entries(reader, edge, parents, progress)
+
+    def told(leaves: int) -> None:
+        if progress is not None:
+            progress(leaves, size)
+
+    check_bundles(reader, _proven_parents(reader, edge), lambda bundles: told(bundles * TILE_WIDTH))
+    full, rest = divmod(size, TILE_WIDTH)
+    if rest:
+        check_bundle(reader, BundleRef(full, rest), edge.levels[0])
+    told(size)
     if not proven:
         raise RootDiffers(size, edge.root(), checkpoint.root)
 
 
-def _check_entries(reader: LogReader, edge: Edge, parents: bytes, progress: Progress | None) -> None:
-    full, rest = divmod(edge.size, TILE_WIDTH)
-    for index in range(full):
-        _check_bundle(reader, BundleRef(index), _proven_tile(reader, 0, index, parents))
-        if progress is not None and (index + 1) % _BUNDLES_A_REPORT == 0:
-            progress((index + 1) * TILE_WIDTH, edge.size)
-    if rest:
-        _check_bundle(reader, BundleRef(full, rest), edge.levels[0])
-    if progress is not None:
-        progress(edge.size, edge.size)
-
-
-def _proven_tile(reader: LogReader, level: int, index: int, parents: bytes) -> bytes:
-    ref = TileRef(level, index)
-    hashes = read_whole(reader, ref)
-    if subtree_root(hashes) != parents[index * HASH_SIZE : (index + 1) * HASH_SIZE]:
-        above = TileRef(level + 1, index // TILE_WIDTH).path
-        raise TileDiffers(
-            ref.path, (f"其散列不是上层 {above} 所记", f"its hash is not the one in {above} above it")
-        )
-    return hashes
-
-
-def _check_bundle(reader: LogReader, ref: BundleRef, tile: bytes) -> None:
-    bundle = reader.read_entries(ref.index, ref.width)
-    try:
-        agrees = bundle_leaf_hashes(bundle) == tile
-    except MalformedBundle:
-        agrees = False
-    if not agrees:
-        raise _first_difference(ref, bundle, tile)
-
-
-def _first_difference(ref: BundleRef, bundle: bytes, tile: bytes) -> EntryDiffers:
-    first = ref.index * TILE_WIDTH
-    position = 0
-    for at in range(ref.width):
-        start = position + 2
-        end = start + int.from_bytes(bundle[position:start], "big")
-        if end > len(bundle) or start > len(bundle):
-            reason = ("记录包在此处中断，缺少其后的记录", "the bundle ends here, entries are missing")
-            return EntryDiffers(first + at, ref.path, reason)
-        if leaf_hash(bundle[start:end]) != tile[at * HASH_SIZE : (at + 1) * HASH_SIZE]:
-            reason = (
-                "叶散列不同，记录被改动、调换、删除或插入",
-                "its leaf hash differs: altered, moved, taken out or put in",
-            )
-            return EntryDiffers(first + at, ref.path, reason)
-        position = end
-    extra = ("记录包中有多出的内容", "the bundle holds more than its entries")
-    return EntryDiffers(first + ref.width, ref.path, extra)
+def _proven_parents(reader: LogReader, edge: Edge) -> bytes:
+    parents = b""
+    for level in reversed(range(1, len(edge.levels))):
+        tiles = [
+            proven_tile(reader, TileRef(level, index), parents[index * HASH_SIZE : (index + 1) * HASH_SIZE])
+            for index in range(edge.size >> 8 * (level + 1))
+        ]
+        parents = b"".join(tiles) + edge.levels[level]
+    return parents
 
 
 def _blame_edge(reader: LogReader, edge: Edge, root: bytes) -> None:

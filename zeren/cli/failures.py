@@ -15,11 +15,11 @@ from zeren.institution.profile import ProfileUnusable
 from zeren.institution.records import RecordsUnreadable
 from zeren.stack.client import ServiceRefused, ServiceUnreachable
 from zeren.stack.errors import StackError
-from zeren.verify.errors import LedgerUnreachable
+from zeren.verify.errors import CheckerEnded, LedgerUnreachable
 
 NO, USAGE, NOT_RUNNING = 1, 2, 3
 
-_UNREACHABLE = (ServiceUnreachable, KafkaUnreachable, LedgerUnreachable)
+_NO_ANSWER = (ServiceUnreachable, KafkaUnreachable, LedgerUnreachable, CheckerEnded)
 _WRONGLY_CALLED = (KeyUnusable, ProfileUnusable, RecordsUnreadable, msgspec.MsgspecError)
 _ANSWER_IS_NO = (StackError, KeyNotAdopted, TlogError, PolicyPackageError, ValueError)
 
@@ -28,7 +28,7 @@ def told(error: Exception) -> tuple[int, str] | None:
     """The exit code and what to print; None for a fault of our own, which deserves its traceback."""
     if isinstance(error, Refusal):
         return NO, f"{text(error.code)} [{error.code}]"
-    if isinstance(error, _UNREACHABLE) or (isinstance(error, ServiceRefused) and error.status == 503):
+    if isinstance(error, _NO_ANSWER) or (isinstance(error, ServiceRefused) and error.status == 503):
         return NOT_RUNNING, str(error)
     if isinstance(error, _WRONGLY_CALLED):
         return USAGE, str(error)

@@ -20,6 +20,7 @@ from zeren.stack.local import SERVICES, running_servers
 from zeren.stack.state import StateFolder
 from zeren.stack.whole import ledger_vkey
 from zeren.verify import ledger as verifier
+from zeren.verify.files import SourceReader
 from zeren.verify.leaf_hashes import LeafHashes
 from zeren.verify.reconcile import (
     EVENTS,
@@ -32,7 +33,7 @@ from zeren.verify.reconcile import (
     Topic,
     compare,
 )
-from zeren.verify.sources import SourceReader, open_source
+from zeren.verify.sources import open_source
 
 READER = "svc-audit"
 """The principal that may read every facts topic."""

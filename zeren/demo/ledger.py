@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.tlog.tiles import bundles_of, decode_bundle
+from zeren.verify.files import SourceReader
 from zeren.verify.ledger import verify
-from zeren.verify.sources import SourceReader, open_source
+from zeren.verify.sources import open_source
 
 
 @dataclass(frozen=True, slots=True)

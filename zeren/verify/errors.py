@@ -5,11 +5,14 @@ TlogError                     shared.tlog.errors: the bytes, signatures, hashes 
     ├── LedgerUnreachable     no answer, or not one of a ledger
     ├── NoLedger              nothing at this place is a ledger
     ├── AnswerTooLarge        more bytes than the resource can have
+    ├── CheckerEnded          a process of the check ended before its answer
     ├── FactNotFound          no entry served has the fact's id
     └── LedgerRewritten       the ledger no longer begins with what it signed before
 """
 
 from __future__ import annotations
+
+import signal
 
 from shared.tlog.errors import TlogError
 
@@ -48,6 +51,21 @@ class AnswerTooLarge(VerifyError):
         )
 
 
+class CheckerEnded(VerifyError):
+    """A process of the check was killed or failed: run it again. Says nothing about the ledger's entries."""
+
+    def __init__(self, code: int | None) -> None:
+        """`code` is its exit code, negative for a signal; None if it answered what no answer is."""
+        zh, en = "答复无法识别", "its answer is none"
+        if code is not None:
+            zh, en = (f"退出码 {code}", f"exit code {code}") if code >= 0 else _by_signal(-code)
+        super().__init__(
+            f"核验未完成：一个核验进程中途结束（{zh}）。这不说明账本有误，请重新核验",
+            f"the check was not finished: one of its processes ended midway ({en}). "
+            "This says nothing about the ledger, run it again",
+        )
+
+
 class FactNotFound(VerifyError):
     """No entry served has this id.
 
@@ -72,3 +90,9 @@ class LedgerRewritten(VerifyError):
             f"the ledger of {newer} entries does not begin with the {older} that it signed before: "
             "history was rewritten or rolled back, keep both checkpoints as evidence",
         )
+
+
+def _by_signal(number: int) -> tuple[str, str]:
+    if number == signal.SIGKILL:
+        return "被强制结束，信号 9，可能内存不足", "killed by signal 9, memory may be short"
+    return f"信号 {number}", f"signal {number}"

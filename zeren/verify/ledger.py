@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from shared.tlog.bundle_check import BundleCheck, check_in_order
 from shared.tlog.checkpoint import Checkpoint, open_checkpoint
 from shared.tlog.errors import ResourceMissing
 from shared.tlog.log_check import Progress, verify_log
@@ -20,7 +22,9 @@ from shared.tlog.proof_file import ProofFile, parse_proof_file, verify_proof_fil
 from shared.tlog.proofs import TileCache, TileHashes, consistency_proof, inclusion_proof, verify_consistency
 from shared.tlog.tiles import TILE_WIDTH, bundles_of, decode_bundle, tile_width
 from zeren.verify.errors import FactNotFound, LedgerRewritten, NoLedger, VerifyError
-from zeren.verify.sources import Source, SourceReader, open_source
+from zeren.verify.files import FolderSource, Source, SourceReader
+from zeren.verify.parallel import bundle_check
+from zeren.verify.sources import open_source
 
 MAX_HINT_BYTES = 4096
 
@@ -81,24 +85,32 @@ def checkpoint(where: str, vkey: str) -> SignedCheckpoint:
         return _read_checkpoint(source, VerifierKey.parse(vkey))
 
 
-def verify(where: str, vkey: str, progress: Progress | None = None) -> Verified:
+def verify(where: str, vkey: str, progress: Progress | None = None, processes: int | None = None) -> Verified:
     """The whole ledger, recomputed.
+
+    A folder of 131,072 entries or more is checked by several processes, which end with this call. They run nothing
+    of the caller's, so that no `if __name__ == "__main__"` is needed. A server is asked for one file at a time.
 
     Args:
         where: a URL prefix or a folder, see the module.
         vkey: the ledger's verifier key.
         progress: called with (entries checked, entries in all).
+        processes: for a folder; by default as many as the processor cores that may be used, 1 for the caller's own.
 
     Raises:
         EntryDiffers, TileDiffers, RootDiffers, ResourceMissing: the first place that is wrong.
         Unsigned, Malformed: the checkpoint is not the key's.
         LedgerUnreachable, AnswerTooLarge: it could not be read.
+        CheckerEnded: one of the processes was killed.
     """
     key = VerifierKey.parse(vkey)
     with open_source(where) as source:
         signed = _read_checkpoint(source, key)
         head = signed.checkpoint
-        verify_log(SourceReader(source), head, progress)
+        check: BundleCheck = check_in_order
+        if isinstance(source, FolderSource):
+            check = bundle_check(Path(source.where), head.size, processes)
+        verify_log(SourceReader(source), head, progress, check)
     return Verified(head.origin, head.size, head.root, head.size, signed.note)
 
 
