@@ -166,7 +166,7 @@ def _opened(running: ExitStack, asked: argparse.Namespace, state: StateFolder, p
             statements.preload(state, start_servers(state, progress=progress))
         running.callback(statements.unload, state)
     servers = running.enter_context(running_stack(state, progress=progress))
-    layout = Layout(servers, asked.split)
+    layout = Layout(servers, asked.split, asked.workers)
     layout.start()
     local = running.enter_context(Local(state, patience_seconds=PATIENCE_SECONDS, waiting=progress))
     with progress.part("登记/register"):

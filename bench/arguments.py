@@ -23,6 +23,8 @@ SECONDS, QUICK_SECONDS = 30.0, 3.0
 RATE = 200.0
 TRACED = 0.01
 """As in production; the local stack samples everything by default."""
+WORKERS = 2
+"""Of a split service: while one waits for its commit another decides."""
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -40,7 +42,7 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"不能拆分 / can't be split: {', '.join(unknown)}")
     if unknown := [one for one in found.parts if one not in PARTS]:
         parser.error(f"没有这部分 / no such part: {', '.join(unknown)}（{','.join(PARTS)}）")
-    if min(found.classes, found.runs, found.in_flight, found.stock_classes, *found.marks) < 1:
+    if min(found.classes, found.runs, found.in_flight, found.stock_classes, found.workers, *found.marks) < 1:
         parser.error("数目须为正 / counts must be positive")
     if not 0 <= found.traced <= 1:
         parser.error("比例在 0 与 1 之间 / a share lies between 0 and 1")
@@ -94,6 +96,9 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         "--split",
         default="enrolment",
         help="worker、relay 各自成进程的服务 / services whose worker and relay run apart, or none [enrolment]",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=WORKERS, help=f"其 worker 进程数 / workers of each of them [{WORKERS}]"
     )
     parser.add_argument(
         "--in-flight", type=int, default=4_000, help="每服务未答复上限 / unanswered a service [4000]"

@@ -12,9 +12,6 @@ from zeren.stack.processes import is_alive
 from zeren.stack.supervisor import ProcessSpec, Supervisor
 from zeren.stack.whole import service_spec
 
-APART = ("worker", "relay")
-"""Roles that get a process of their own; api and projector stay together under the service's name."""
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -22,16 +19,18 @@ class Layout:
 
     Attributes:
         split: services whose roles run apart.
+        workers: how many workers each of these has; Kafka shares the partitions out among them.
     """
 
     servers: Servers
     split: Sequence[str]
+    workers: int
 
     def start(self) -> None:
         """Replaces the split services' whole processes. Raises: StackError."""
         supervisor = Supervisor(self.servers.state)
         for service in self.split:
-            for spec in split_specs(service_spec(self.servers, service)):
+            for spec in split_specs(service_spec(self.servers, service), self.workers):
                 supervisor.start(spec)
 
     def pids(self) -> Mapping[str, int]:
@@ -57,10 +56,19 @@ class Layout:
         return name.partition("-")[0] in SERVICES
 
 
-def split_specs(whole: ProcessSpec) -> list[ProcessSpec]:
-    """One service as three processes."""
-    name, argv = whole.name, whole.argv
+def split_specs(whole: ProcessSpec, workers: int = 1) -> list[ProcessSpec]:
+    """One service as several processes: its API with the projector, its workers, its relay."""
+    named = [(number, "worker") for number in range(1, workers + 1)] + [(1, "relay")]
     return [
-        replace(whole, argv=(*argv, "--roles", "api,projector")),
-        *(replace(whole, name=f"{name}-{role}", argv=(*argv, "--roles", role), ready=None) for role in APART),
+        replace(whole, argv=(*whole.argv, "--roles", "api,projector")),
+        *(
+            replace(
+                whole, name=_name(whole.name, role, number), argv=(*whole.argv, "--roles", role), ready=None
+            )
+            for number, role in named
+        ),
     ]
+
+
+def _name(service: str, role: str, number: int) -> str:
+    return f"{service}-{role}" if number == 1 else f"{service}-{role}-{number}"
