@@ -93,12 +93,12 @@ class DecisionTrace(
     @property
     def demo(self) -> bool:
         """Some figure in it is invented: show the DEMO mark."""
-        return any(ref.demo for ref in self.refs)
+        return any(step.ref is not None and step.ref.demo for step in self.steps)
 
     @property
     def verified(self) -> bool:
         """Every figure in it was read in the issuer's own text."""
-        return all(ref.verified for ref in self.refs)
+        return all(step.ref is None or step.ref.verified for step in self.steps)
 
 
 def decided(result: str, *steps: TraceStep, amount_fen: int | None = None) -> DecisionTrace:

@@ -65,9 +65,9 @@ def main_of(service: str, settings: type[S], parts: Callable[[S], Parts], argume
     except (SettingsMissing, PolicyPackageError) as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
+    keep_memory_small()
     if task is not None:
         return task(service, found, own, arguments[1:])
-    keep_memory_small()
     try:
         asyncio.run(run(service, found, own, roles))
     except StoreBehindKafka as error:

@@ -23,7 +23,7 @@ from shared.contracts.payment import (
     SubsidyPaid,
 )
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, any_of, upsert, write_once
+from shared.eventstore.upsert import Net, Row, any_of, write_once
 from shared.identity import entitlement_account_id
 
 ENROLMENT, CLASS, CERTIFICATE, CANDIDATE, ACCOUNT, BATCH = (
@@ -70,6 +70,7 @@ case_edges = Table(
     comment="What belongs to what: claim → enrolment, certificate, account, batch; enrolment → class; certificate "
     "→ candidate.",
 )
+
 
 _FROM_CLAIM = (
     "claim_id", "application_id", "line", "person_id", "enrolment_id", "certificate_id", "institution", "kind",
@@ -128,7 +129,11 @@ def _next(row: Row | None, fact: Envelope[Any], index: int) -> Row | None:
         return row or filed(fact, index)
     if row is None:
         return None
-    return {**row, **changed(fact.data), "changed_on": fact.businessdate, "position": index}
+    return {**row, **_later(fact, index)}
+
+
+def _later(fact: Envelope[Any], index: int) -> Row:
+    return {**changed(fact.data), "changed_on": fact.businessdate, "position": index}
 
 
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
@@ -140,14 +145,17 @@ def fold(connection: Connection, page: Sequence[Projected]) -> None:
         [{"child": child, "kind": kind, "parent": parent} for child, kind, parent in sorted(edges)],
     )
     of_claims = [projected for projected in page if hasattr(projected.fact.data, "claim_id")]
-    wanted = sorted({projected.fact.data.claim_id for projected in of_claims})
-    rows = _known(connection, wanted)
-    for projected in of_claims:
-        claim_id = projected.fact.data.claim_id
-        row = _next(rows.get(claim_id), projected.fact, projected.position)
-        if row is not None:
-            rows[claim_id] = row
-    upsert(connection, claims, list(rows.values()))
+    there = _there(connection, {projected.fact.data.claim_id for projected in of_claims})
+    rows = Net(claims)
+    for index, fact in of_claims:
+        claim_id = fact.data.claim_id
+        if claim_id in there:
+            if not isinstance(fact.data, SubsidyClaimed):
+                rows.change(claim_id, _later(fact, index))
+        elif isinstance(fact.data, SubsidyClaimed):
+            there.add(claim_id)
+            rows.bring(filed(fact, index))
+    rows.write(connection)
 
 
 def _edges(data: Any) -> Sequence[tuple[str, str, str]]:
@@ -170,14 +178,14 @@ def _edges(data: Any) -> Sequence[tuple[str, str, str]]:
             return ()
 
 
-def _known(connection: Connection, claim_ids: Sequence[str]) -> dict[str, Row]:
-    query = select(claims).where(claims.c.claim_id == any_of(claim_ids))
-    return {row["claim_id"]: dict(row) for row in connection.execute(query).mappings()}
+def _there(connection: Connection, claim_ids: set[str]) -> set[str]:
+    return set(connection.scalars(select(claims.c.claim_id).where(claims.c.claim_id == any_of(claim_ids))))
 
 
 def claim(connection: Connection, claim_id: str) -> Row | None:
     """One claim."""
-    return _known(connection, [claim_id]).get(claim_id)
+    found = connection.execute(select(claims).where(claims.c.claim_id == claim_id)).mappings().first()
+    return None if found is None else dict(found)
 
 
 def claims_page(connection: Connection, filters: Mapping[str, str], *, after: int, limit: int) -> list[Row]:

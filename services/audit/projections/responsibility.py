@@ -91,12 +91,21 @@ def _links(fact: Envelope[Any]) -> Iterator[tuple[str, str, str]]:
 
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
     """Applies a page of facts; each stands for itself, in whatever order they come."""
-    append(connection, responsibility, (row for projected in page for row in _rows(*projected)))
+    append(connection, responsibility, (row for each in page for row in _rows(*each)))
 
 
-def _rows(index: int, fact: Envelope[Any]) -> Iterator[tuple[Any, ...]]:
+def _rows(index: int, fact: Envelope[Any]) -> Iterator[Row]:
     for role, duty, actor in _links(fact):
-        yield index, role, fact.subject, duty, actor, fact.type, fact.id, fact.businessdate
+        yield {
+            "index": index,
+            "role": role,
+            "case_id": fact.subject,
+            "duty": duty,
+            "actor": actor,
+            "type": fact.type,
+            "fact_id": fact.id,
+            "businessdate": fact.businessdate,
+        }
 
 
 def chain(connection: Connection, claim_id: str, limit: int) -> list[Row]:

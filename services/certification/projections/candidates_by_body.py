@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, Index, Integer, Table, Text, select
 
 from services.certification.projections.schema import metadata
@@ -14,8 +15,9 @@ from shared.contracts.certification import (
     CandidateRegistered,
     CertificateIssued,
 )
+from shared.contracts.fact import Envelope
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, any_of, upsert
+from shared.eventstore.upsert import Net, Row
 
 candidates_by_body = Table(
     "candidates_by_body",
@@ -39,66 +41,50 @@ candidates_by_body = Table(
     Column("position", BigInteger, nullable=False, comment="of the last fact: as_of"),
     Index("candidates_by_body_idx", "assessment_body", "candidate_ref"),
 )
-_OF_THE_FACT = (
-    "candidate_id",
-    "assessment_body",
-    "candidate_ref",
-    "person_id",
-    "enrolment_id",
-    "institution",
-    "occupation_id",
-    "level",
-    "region",
-)
 
 
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
-    """Applies a page of facts: candidates of earlier pages are read once, all rows are written once."""
-    fresh = {p.fact.data.candidate_id for p in page if isinstance(p.fact.data, CandidateRegistered)}
-    earlier = {p.fact.data.candidate_id for p in page} - fresh
-    rows = {row["candidate_id"]: row for row in _rows(connection, earlier)}
-    for projected in page:
-        candidate_id = projected.fact.data.candidate_id
-        row = {**rows.get(candidate_id, {}), **_changes(projected), "position": projected.position}
-        rows[candidate_id] = row
-    upsert(connection, candidates_by_body, list(rows.values()))
+    """Applies a page of facts."""
+    rows = Net(candidates_by_body)
+    for position, fact in page:
+        if isinstance(fact.data, CandidateRegistered):
+            rows.bring(_registered(position, fact))
+        else:
+            rows.change(fact.data.candidate_id, {**_changes(fact.data), "position": position})
+    rows.write(connection)
 
 
-def _changes(projected: Projected) -> Row:
-    match projected.fact.data:
-        case CandidateRegistered() as registered:
-            nothing: dict[str, Any] = dict.fromkeys(
-                ("assessed_on", "theory", "practice", "passed", "certificate_id")
-            )
-            named = {name: getattr(registered, name) for name in _OF_THE_FACT}
-            return {
-                **nothing,
-                **named,
-                "registered_on": projected.fact.businessdate,
-                "stage": "REGISTERED",
-            }
-        case AssessmentResultRecorded() as result:
-            marks = {name: getattr(result, name) for name in ("assessed_on", "theory", "practice", "passed")}
+def _registered(position: int, fact: Envelope[CandidateRegistered]) -> Row:
+    return msgspec.structs.asdict(fact.data) | {
+        "registered_on": fact.businessdate,
+        "stage": "REGISTERED",
+        "assessed_on": None,
+        "theory": None,
+        "practice": None,
+        "passed": None,
+        "certificate_id": None,
+        "position": position,
+    }
+
+
+def _changes(data: Any) -> Row:
+    match data:
+        case AssessmentResultRecorded(assessed_on=day, theory=theory, practice=practice, passed=passed):
+            marks = {"assessed_on": day, "theory": theory, "practice": practice, "passed": passed}
             return {**marks, "stage": "ASSESSED"}
         case AssessmentResultApproved():
             return {"stage": "APPROVED"}
-        case CertificateIssued() as issued:
-            return {"stage": "CERTIFIED", "certificate_id": issued.certificate_id}
+        case CertificateIssued(certificate_id=certificate):
+            return {"stage": "CERTIFIED", "certificate_id": certificate}
         case other:
             raise TypeError(f"candidates_by_body does not read {type(other).__name__}")
 
 
-def _rows(connection: Connection, candidate_ids: set[str]) -> list[Row]:
-    if not candidate_ids:
-        return []
-    table = candidates_by_body
-    found = connection.execute(select(table).where(table.c.candidate_id == any_of(candidate_ids)))
-    return [dict(row) for row in found.mappings()]
-
-
 def candidate(connection: Connection, candidate_id: str) -> Row | None:
     """One candidate, or None."""
-    return next(iter(_rows(connection, {candidate_id})), None)
+    table = candidates_by_body
+    found = connection.execute(select(table).where(table.c.candidate_id == candidate_id)).mappings().first()
+    return None if found is None else dict(found)
 
 
 def candidates_of(connection: Connection, body: str, *, after: str, limit: int) -> list[Row]:

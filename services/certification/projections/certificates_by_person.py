@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from sqlalchemy import BigInteger, Column, Connection, Date, Index, Table, Text, select
 
 from services.certification.projections.schema import metadata
 from shared.contracts.certification import CertificateIssued
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, upsert
+from shared.eventstore.upsert import Row, append
 
 certificates_by_person = Table(
     "certificates_by_person",
@@ -29,17 +30,12 @@ certificates_by_person = Table(
     Column("position", BigInteger, nullable=False),
     Index("certificates_by_person_idx", "person_id", "position"),
 )
-_OF_THE_FACT = tuple(c.name for c in certificates_by_person.columns if c.name != "position")
 
 
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
     """Applies a page of facts."""
-    rows: dict[str, Row] = {}
-    for projected in page:
-        issued: CertificateIssued = projected.fact.data
-        row = {name: getattr(issued, name) for name in _OF_THE_FACT}
-        rows[issued.certificate_id] = {**row, "position": projected.position}
-    upsert(connection, certificates_by_person, list(rows.values()))
+    rows = (msgspec.structs.asdict(fact.data) | {"position": position} for position, fact in page)
+    append(connection, certificates_by_person, rows)
 
 
 def certificates_of(connection: Connection, person_id: str, *, after: int, limit: int) -> list[Row]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from sqlalchemy import BigInteger, Column, Connection, Date, Index, Integer, Table, Text, select
 
 from services.payment.projections.schema import metadata
+from shared.contracts.fact import Envelope
 from shared.contracts.payment import PaymentBatchCreated, PaymentBatchReconciled
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, any_of, upsert
+from shared.eventstore.upsert import Net, Row
 
 batches = Table(
     "batches",
@@ -34,35 +36,30 @@ batches = Table(
 
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
     """Applies a page of facts."""
-    earlier = {p.fact.data.batch_id for p in page}
-    found = connection.execute(select(batches).where(batches.c.batch_id == any_of(earlier)))
-    rows: dict[str, Row] = {row["batch_id"]: dict(row) for row in found.mappings()}
-    for projected in page:
-        batch_id = projected.fact.data.batch_id
-        rows[batch_id] = {**rows.get(batch_id, {}), **_changes(projected), "position": projected.position}
-    upsert(connection, batches, list(rows.values()))
+    rows = Net(batches)
+    for position, fact in page:
+        match fact.data:
+            case PaymentBatchCreated():
+                rows.bring(_created(position, fact))
+            case PaymentBatchReconciled(batch_id=batch_id, paid_fen=paid, failed_fen=failed):
+                answer = {"reconciled_on": fact.businessdate, "paid_fen": paid, "failed_fen": failed}
+                rows.change(batch_id, {**answer, "position": position})
+            case other:
+                raise TypeError(f"batches does not read {type(other).__name__}")
+    rows.write(connection)
 
 
-def _changes(projected: Projected) -> Row:
-    match projected.fact.data:
-        case PaymentBatchCreated() as created:
-            return {
-                "batch_id": created.batch_id,
-                "region": created.region,
-                "bank": created.bank,
-                "claims": len(created.claims),
-                "total_fen": created.total_fen,
-                "payer": projected.fact.actor,
-                "created_on": projected.fact.businessdate,
-                "reconciled_on": None,
-                "paid_fen": None,
-                "failed_fen": None,
-                "created": projected.position,
-            }
-        case PaymentBatchReconciled(paid_fen=paid, failed_fen=failed):
-            return {"reconciled_on": projected.fact.businessdate, "paid_fen": paid, "failed_fen": failed}
-        case other:
-            raise TypeError(f"batches does not read {type(other).__name__}")
+def _created(position: int, fact: Envelope[PaymentBatchCreated]) -> Row:
+    return msgspec.structs.asdict(fact.data) | {
+        "claims": len(fact.data.claims),
+        "payer": fact.actor,
+        "created_on": fact.businessdate,
+        "reconciled_on": None,
+        "paid_fen": None,
+        "failed_fen": None,
+        "created": position,
+        "position": position,
+    }
 
 
 def payment_batches(connection: Connection, region: str, *, after: int, limit: int) -> list[Row]:

@@ -38,7 +38,7 @@ from shared.contracts.payment import (
     SubsidyPaid,
 )
 from shared.eventstore.projection import Projected, Projection
-from shared.eventstore.upsert import Row, any_of, upsert
+from shared.eventstore.upsert import Net, Row, any_of, append
 
 claims_by_stage = Table(
     "claims_by_stage",
@@ -94,42 +94,21 @@ claims_by_stage_acts = Table(
     Index("claims_by_stage_acts_handler_idx", "handler_id", "claim_id"),
 )
 
-_OF_THE_FACT = (
-    "claim_id",
-    "application_id",
-    "line",
-    "person_id",
-    "enrolment_id",
-    "certificate_id",
-    "institution",
-    "kind",
-    "occupation_id",
-    "level",
-    "region",
-    "payee_kind",
-    "claimant",
-    "computed_fen",
-)
-
 
 def fold(connection: Connection, page: Sequence[Projected]) -> None:
-    """Applies a page of facts: claims of earlier pages are read once, all rows are written once."""
-    fresh = {p.fact.data.claim_id for p in page if isinstance(p.fact.data, SubsidyClaimed)}
-    earlier = {p.fact.data.claim_id for p in page} - fresh
-    rows = {row["claim_id"]: row for row in _rows(connection, earlier)}
-    acts: dict[tuple[str, int], Row] = {}
-    for projected in page:
-        claim_id = projected.fact.data.claim_id
-        rows[claim_id] = {**rows.get(claim_id, {}), **_changes(projected), "position": projected.position}
-        acts[claim_id, projected.fact.streamversion] = _act(projected.fact)
-    upsert(connection, claims_by_stage, list(rows.values()))
-    upsert(connection, claims_by_stage_acts, list(acts.values()))
+    """Applies a page of facts."""
+    rows = Net(claims_by_stage)
+    for position, fact in page:
+        if isinstance(fact.data, SubsidyClaimed):
+            rows.bring(_claimed(position, fact))
+        else:
+            rows.change(fact.data.claim_id, {**_changes(fact.data), "position": position})
+    rows.write(connection)
+    append(connection, claims_by_stage_acts, (_act(fact) for _, fact in page))
 
 
-def _changes(projected: Projected) -> Row:
-    match projected.fact.data:
-        case SubsidyClaimed() as claimed:
-            return _claimed(projected, claimed)
+def _changes(data: Any) -> Row:
+    match data:
         case ClaimRefused(reasons=reasons):
             return {"stage": "REFUSED", "codes": " ".join(reason.code for reason in reasons)}
         case ClaimAccepted():
@@ -150,20 +129,22 @@ def _changes(projected: Projected) -> Row:
             raise TypeError(f"claims_by_stage does not read {type(other).__name__}")
 
 
-def _claimed(projected: Projected, claimed: SubsidyClaimed) -> Row:
-    return {name: getattr(claimed, name) for name in _OF_THE_FACT} | {
+def _claimed(position: int, fact: Envelope[SubsidyClaimed]) -> Row:
+    trace = fact.data.trace
+    return msgspec.structs.asdict(fact.data) | {
         "stage": "CLAIMED",
         "codes": "",
         "approved_fen": 0,
         "paid_fen": 0,
-        "demo": claimed.trace.demo,
-        "verified": claimed.trace.verified,
-        "trace": msgspec.json.encode(claimed.trace).decode(),
-        "claimed_on": projected.fact.businessdate,
+        "demo": trace.demo,
+        "verified": trace.verified,
+        "trace": msgspec.json.encode(trace).decode(),
+        "claimed_on": fact.businessdate,
         "opens_on": None,
         "closes_on": None,
         "batch_id": "",
-        "filed": projected.position,
+        "filed": position,
+        "position": position,
     }
 
 

@@ -35,6 +35,7 @@ class World(ServiceWorld):
     def __init__(self, store: MemoryStore | None = None) -> None:
         super().__init__("payment", effects, handlers(BOOK), now=NOW, store=store)
         self.engine: Engine = NOWHERE
+        self.folded = 0
         self.accounts: dict[str, NewAccount] = {}
         self._served: tuple[Executor, FastAPI] | None = None
 
