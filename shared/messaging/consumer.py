@@ -166,7 +166,7 @@ class BatchConsumer:
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
-            max_partition_fetch_bytes=4 << 20,
+            max_partition_fetch_bytes=1 << 20,
             fetch_max_wait_ms=IDLE_MS,
         )
         self._subscriber(self._handle)
