@@ -54,6 +54,11 @@ PATIENCE = {
 """A server that vanished without a word is noticed after some 20 s; connecting takes at most 5 s."""
 
 
+_SESSION = "-c idle_in_transaction_session_timeout=15s -c jit=off -c plan_cache_mode=force_custom_plan"
+"""Plans are made anew for each execution: one that was kept from the time when a table was small, or that doesn't know
+that nothing stands behind the last position, reads the whole of a large table each time."""
+
+
 def make_engine(url: str, *, pool_size: int = 4) -> Engine:
     """An engine whose transactions can't hold others up for longer than their timeouts."""
     engine = create_engine(
@@ -63,7 +68,7 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         max_overflow=OVERFLOW,
         pool_use_lifo=True,  # the warm one again: each keeps its own plans and catalogue
         hide_parameters=True,
-        connect_args={"options": "-c idle_in_transaction_session_timeout=15s -c jit=off", **PATIENCE},
+        connect_args={"options": _SESSION, **PATIENCE},
     )
     return noticing_cut(quick_lists(engine))
 

@@ -44,6 +44,8 @@ _PATIENCE = {
     "tcp_user_timeout": 20_000,
 }
 """A server that vanished without a word is noticed after some 20 s."""
+_CUSTOM_PLANS = "-c plan_cache_mode=force_custom_plan"
+"""A plan that was kept from the time when a table was small reads the whole of a large one."""
 _RETRYABLE = (OperationalError, InterfaceError, InternalError, IntegrityError, PoolTimeout)
 
 
@@ -59,7 +61,7 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
         max_overflow=4,
         pool_use_lifo=True,
         hide_parameters=True,
-        connect_args=_PATIENCE,
+        connect_args={"options": _CUSTOM_PLANS, **_PATIENCE},
     )
     return noticing_cut(quick_lists(engine))
 

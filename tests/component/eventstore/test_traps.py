@@ -7,6 +7,7 @@ from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import Engine, text
 
 from shared.contracts.fact import MAX_FACT_BYTES, Encoded
 from shared.eventstore.changes import Changes, Reads
@@ -157,3 +158,33 @@ def test_reserved_positions_are_never_given_out_and_no_more_are_left_unused(
         with store.appending() as cursor:
             store.recorder.reserve_positions(cursor, through)
     assert store.commit(Changes(there, Reads(), [raw(str(uuid4()), 1, 10)])).head == following
+
+
+def _whole_readings(engine: Engine) -> int:
+    """How often the whole event table was read, told at once rather than after a second."""
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    with engine.begin() as connection:
+        query = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'events'"
+        return int(connection.scalar(text(query)) or 0)
+
+
+def test_a_table_that_has_grown_is_looked_into_by_its_index(engines):
+    """PostgreSQL keeps a plan that once was good: made for a small table, it read a large one whole for each look."""
+    engine = engines()
+    store = SqlStore(engine)
+
+    def look() -> None:
+        head = store.head()
+        assert store.changed_since(head) == (head, frozenset())
+        assert store.page(head, 1_000) == []
+
+    for _ in range(20):
+        store.commit(Changes(store.head(), Reads(), [raw(str(uuid4()), 1, 10)]))
+        look()
+    for _ in range(10):
+        store.commit(Changes(store.head(), Reads(), [raw(str(uuid4()), 1, 1_000) for _ in range(1_000)]))
+    before = _whole_readings(engine)
+    for _ in range(10):
+        look()
+    assert _whole_readings(engine) == before
