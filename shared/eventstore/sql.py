@@ -35,6 +35,9 @@ from shared.pool import noticing_cut
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 _EVENT = "SELECT notification_id, originator_id::text, originator_version, topic, state FROM events"
+_BEHIND = f"notification_id > %s AND notification_id <= {(1 << 63) - 1}"
+"""Of a range with two ends the planner expects few rows and takes the index, also where it knows nothing of the table:
+while every transaction locks it, autovacuum finds no moment to make its statistics. With one end it read all."""
 _STREAMS = f"""SELECT found.* FROM unnest(%s::uuid[]) AS wanted(id),
                LATERAL ({_EVENT} WHERE originator_id = wanted.id ORDER BY originator_version OFFSET 0) AS found"""  # noqa: S608
 """One probe a stream, whatever the planner thinks of so many: most are new and have no row."""
@@ -149,7 +152,7 @@ class SqlStore:
     def page(self, after: int, limit: int) -> Sequence[Stored]:
         """See `Store`."""
         with self._cursor() as cursor:
-            query = f"{_EVENT} WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
+            query = f"{_EVENT} WHERE {_BEHIND} ORDER BY notification_id LIMIT %s"
             return [Stored(*row) for row in cursor.execute(query, (after, limit), binary=True)]
 
     def positions(self, consumer: str) -> dict[PositionKey, Position]:
@@ -239,7 +242,7 @@ def _head(cursor: Cursor) -> int:
 
 
 def _changed(cursor: Cursor, seen: int) -> tuple[int, frozenset[str]]:
-    query = "SELECT notification_id, originator_id::text FROM events WHERE notification_id > %s"
+    query = f"SELECT notification_id, originator_id::text FROM events WHERE {_BEHIND}"  # noqa: S608 - constants
     rows = cursor.execute(query, (seen,)).fetchall()
     return max((row[0] for row in rows), default=seen), frozenset(row[1] for row in rows)
 
