@@ -103,7 +103,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in-flight", type=int, default=4_000, help="每服务未答复上限 / unanswered a service [4000]"
     )
-    parser.add_argument("--lag", type=int, default=6, help="步间相隔班数 / classes between two steps [6]")
+    parser.add_argument("--lag", type=int, default=12, help="步间相隔班数 / classes between two steps [12]")
     parser.add_argument(
         "--profile",
         default="",
