@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+from tests.interrupts import hear_interrupts
 from zeren.stack.local import Servers, running_servers
 from zeren.stack.paths import CHECKOUT
 from zeren.stack.state import StateFolder
@@ -32,7 +33,7 @@ class Terminal:
     """A program in a terminal of its own, and what it shows."""
 
     def __init__(self, command: tuple[str, ...]) -> None:
-        _hear_interrupts()
+        hear_interrupts()
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.process = subprocess.Popen(
@@ -86,12 +87,6 @@ class Terminal:
         self._reader.join(1)
         os.close(self._master)
         return code
-
-
-def _hear_interrupts() -> None:
-    """A shell starts what runs in its background deaf to Ctrl-C, and whoever is started from there inherits that."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Demo:

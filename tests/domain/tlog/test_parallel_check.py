@@ -20,6 +20,7 @@ from shared.tlog.log_check import verify_log
 from shared.tlog.notes import Signer
 from shared.tlog.tiles import MAX_BUNDLE_BYTES, BundleRef
 from tests.architecture.tree import ROOT
+from tests.interrupts import hear_interrupts
 from zeren.cli.failures import NOT_RUNNING, told
 from zeren.verify import parallel
 from zeren.verify.errors import CheckerEnded
@@ -201,6 +202,7 @@ def test_ctrl_c_ends_a_program_that_guards_nothing(folder: Path, signer: Signer,
         "import sys\nfrom zeren.verify.ledger import verify\nprint('began', flush=True)\n"
         "verify(sys.argv[1], sys.argv[2], lambda *done: print(*done, flush=True), 2)\n"
     )
+    hear_interrupts()
     program = subprocess.Popen(
         (sys.executable, str(script), str(folder), str(signer.vkey)),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -214,7 +216,10 @@ def test_ctrl_c_ends_a_program_that_guards_nothing(folder: Path, signer: Signer,
         assert [program.stdout.readline() for _ in range(2)] == ["began\n", f"16384 {SIZE}\n"]
         began = time.monotonic()
         os.killpg(program.pid, signal.SIGINT)
-        out, err = program.communicate(timeout=PATIENCE)
+        try:
+            out, err = program.communicate(timeout=PATIENCE)
+        finally:
+            program.kill()
     assert (out, program.returncode) == ("", -signal.SIGINT)
     assert err.count("Traceback") == 1
     assert time.monotonic() - began < PATIENCE / 4
