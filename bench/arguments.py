@@ -35,6 +35,7 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         f'{FACTS_OF_A_CLASS} facts. ARGS="…" hands options on.',
     )
     _add_what(parser)
+    _add_stack(parser)
     _add_how(parser)
     found = parser.parse_args(arguments)
     _complete(found)
@@ -85,7 +86,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_how(parser: argparse.ArgumentParser) -> None:
+def _add_stack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stack",
         choices=("fresh", "keep"),
@@ -100,6 +101,10 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=WORKERS, help=f"其 worker 进程数 / workers of each of them [{WORKERS}]"
     )
+    parser.add_argument("--state", default="bench", help="状态目录名 / state folder's name [bench]")
+
+
+def _add_how(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in-flight", type=int, default=4_000, help="每服务未答复上限 / unanswered a service [4000]"
     )
@@ -125,7 +130,6 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         help=f"采样轨迹的比例 / share of traces that are sampled [{TRACED:g}]",
     )
     parser.add_argument("--seed", type=int, default=1, help="随机种子 / seed [1]")
-    parser.add_argument("--state", default="bench", help="状态目录名 / state folder's name [bench]")
 
 
 def _complete(found: argparse.Namespace) -> None:

@@ -71,7 +71,6 @@ case_edges = Table(
     "→ candidate.",
 )
 
-
 _FROM_CLAIM = (
     "claim_id", "application_id", "line", "person_id", "enrolment_id", "certificate_id", "institution", "kind",
     "occupation_id", "level", "region", "payee_kind", "claimant", "computed_fen",
