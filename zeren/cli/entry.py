@@ -80,7 +80,7 @@ class Commands(click.Group):
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands with their short texts, without loading any."""
-        with formatter.section("命令 / Commands"):
+        with formatter.section("Commands"):
             formatter.write_dl([(name, short) for name, (_, short) in COMMANDS.items()])
 
 
@@ -99,7 +99,7 @@ def _passing_on(name: str, run: Callable[[Sequence[str]], int | None]) -> click.
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="zeren", message="%(version)s")
+@click.version_option(package_name="zeren", message="%(version)s", help="显示版本 / show the version")
 def zeren() -> None:
     """责任：培训补贴，分分可追责 / Zeren: training-subsidy money, every fen traceable to people.
 
@@ -109,6 +109,7 @@ def zeren() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line and answers its exit code."""
+    click.Context.formatter_class = usage.HelpPage
     try:
         code = zeren.main(
             args=None if arguments is None else list(arguments), prog_name="zeren", standalone_mode=False

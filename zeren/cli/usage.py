@@ -1,9 +1,34 @@
-"""A wrong call in words: Chinese first, then click's own English. Ends with exit code 2, as click has it."""
+"""Help, and a wrong call in words: Chinese first, then click's own English. A wrong call ends with exit code 2."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import click
 from click.exceptions import NoArgsIsHelpError, NoSuchCommand
+
+_HEADINGS = {"Options": "选项 / Options", "Commands": "命令 / Commands"}
+_HELP = "Show this message and exit."
+
+
+class HelpPage(click.HelpFormatter):
+    """A page of help whose own words, not only its commands', are Chinese first."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """How the command is called."""
+        super().write_usage(prog, args, "用法 / Usage: " if prefix is None else prefix)
+
+    @contextmanager
+    def section(self, name: str) -> Iterator[None]:
+        """A headed part of the page."""
+        with super().section(_HEADINGS.get(name, name)):
+            yield
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Options or commands with what they are."""
+        told = [(name, "显示本页 / show this page" if text == _HELP else text) for name, text in rows]
+        super().write_dl(told, col_max, col_spacing)
 
 
 def told(error: click.UsageError) -> str:
@@ -13,8 +38,7 @@ def told(error: click.UsageError) -> str:
     english = " ".join(error.format_message().split())
     lines = [f"{_chinese(error)} / {english}"]
     if error.ctx is not None:
-        usage = error.ctx.get_usage().removeprefix("Usage: ")
-        lines += [f"用法 / usage: {usage}", f"说明 / help: {error.ctx.command_path} --help"]
+        lines += [error.ctx.get_usage(), f"说明 / help: {error.ctx.command_path} --help"]
     return "\n".join(lines)
 
 

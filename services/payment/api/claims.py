@@ -38,6 +38,7 @@ from shared.access.edge import Asked, Dependency, Edge, Reply, refused
 from shared.access.fields import After
 from shared.contracts.enrolment import SERVICE as ENROLMENT
 from shared.contracts.enrolment import ErasureWithdrawn, SubjectErased
+from shared.contracts.fact import decode
 from shared.contracts.payment import SERVICE
 from shared.eventstore.changes import Reads
 from shared.eventstore.desk import Draft, as_far_as_known
@@ -188,8 +189,9 @@ def add_views(routes: APIRouter, edge: Edge, authenticate: Dependency) -> None:
         if row is None or person not in ("", row["person_id"]):
             raise UnknownClaim("claim_id")
         shown = [_act(act, hide=bool(person)) for act in acts]
-        trace = msgspec.json.decode(row["trace"])
-        return ClaimDetail(**{**_shown(row), "history": shown, "trace": trace})
+        (claimed,) = await asyncio.to_thread(edge.executor.store.page, row["filed"] - 1, 1)
+        trace = decode(claimed.state, claimed.type).data.trace
+        return ClaimDetail(**_shown(row), history=shown, trace=msgspec.to_builtins(trace))
 
 
 def _only(actor: Actor) -> str:

@@ -52,9 +52,13 @@ def test_the_commands_are_those_that_were_promised() -> None:
 def test_each_group_has_the_commands_that_were_promised(
     group: str, commands: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And tells of each in Chinese and English."""
+    """And tells of each in Chinese and English, headings too."""
     assert main([group, "--help"]) == 0
-    shown = capsys.readouterr().out.partition("Commands:")[2].split("\n")
+    page = capsys.readouterr().out
+    assert page.startswith(f"用法 / Usage: zeren {group} ")
+    assert "选项 / Options:" in page
+    assert "显示本页 / show this page" in page
+    shown = page.partition("命令 / Commands:")[2].split("\n")
     assert {line.split()[0] for line in shown if line.startswith("  ") and line[2] != " "} == commands
 
 
