@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from sys import getsizeof
 from types import MappingProxyType
 from typing import Any
 
-MAX_BYTES = 48 << 20
+MAX_BYTES = 32 << 20
 """What the states may take together, by `weight`; the least recent goes first."""
-_FIXED, _EACH = 600, 120
+_PLACE, _EACH = 360, 120
 _MANY = (frozenset, tuple, list, dict, MappingProxyType)
 
 Versioned = tuple[int, Any]
@@ -19,12 +20,20 @@ Versioned = tuple[int, Any]
 def weight(state: Any) -> int:
     """About how many bytes of memory a state takes with its place in the cache.
 
-    What grows with a stream is what it holds many of; the rest is of one size, within reason.
+    Its fields are counted, and theirs; of what it holds many of, one is taken for as large as the next.
     """
-    fields = getattr(state, "__struct_fields__", ())
-    return _FIXED + _EACH * sum(
-        len(held) for name in fields if isinstance(held := getattr(state, name), _MANY)
-    )
+    return _PLACE + _size(state)
+
+
+def _size(held: Any) -> int:
+    if not held:
+        return 0  # one object for all that hold it
+    if isinstance(held, _MANY):
+        return getsizeof(held) + _EACH * len(held)
+    if isinstance(held, str):
+        return getsizeof(held)
+    fields = getattr(held, "__struct_fields__", ()) or getattr(held, "__dataclass_fields__", ())
+    return getsizeof(held) + sum(_size(getattr(held, name)) for name in fields)
 
 
 class StreamCache:
