@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 MAX_CONFLICTS = 50
 """Re-decisions of one batch in a row before it is given back: rivals that never let it through, or a fault."""
 
+MOST_CHANGED = 10_000
+"""Facts of others since the last batch whose streams are evicted one by one; of more, all that is kept is forgotten.
+Who decides seldom, as an API does, would else read the ids of everything that was recorded in between."""
+
 DECIDE = "decide"
 """The kind of its transactions, among those that are timed."""
 
@@ -185,11 +189,13 @@ class Executor:
         return False
 
     def _prepare(self) -> Desk:
-        if self._cache.seen:
-            head, streams = self.store.changed_since(self._cache.seen)
-            self._cache.evict(streams, head)
-        else:
+        changed = self.store.changed_since(self._cache.seen, MOST_CHANGED) if self._cache.seen else None
+        if changed is None:
+            self._cache.clear()
             self._cache.seen = self.store.head()
+        else:
+            head, streams = changed
+            self._cache.evict(streams, head)
         return Desk(self.service, self._effects, self._clock())
 
     def _prefetch(self, desk: Desk, works: Sequence[Work[Any]], first: int) -> None:

@@ -76,9 +76,9 @@ class MemoryStore:
         """See `Store`."""
         return len(self.tables.log)
 
-    def changed_since(self, seen: int) -> tuple[int, frozenset[str]]:
+    def changed_since(self, seen: int, most: int) -> tuple[int, frozenset[str]] | None:
         """See `Store`."""
-        return self.head(), frozenset(row.stream for row in self.tables.log[seen:])
+        return None if self.head() - seen > most else self._changed(seen)
 
     def page(self, after: int, limit: int) -> Sequence[Stored]:
         """See `Store`."""
@@ -128,8 +128,11 @@ class MemoryStore:
                 self._apply(effect)
             return Committed(first, self.head())
 
+    def _changed(self, seen: int) -> tuple[int, frozenset[str]]:
+        return self.head(), frozenset(row.stream for row in self.tables.log[seen:])
+
     def _check(self, changes: Changes) -> None:
-        head, streams = self.changed_since(changes.seen)
+        head, streams = self._changed(changes.seen)
         if stale := streams & changes.reads.streams:
             raise Conflict("streams changed", stale, head)
         again = Reads(reservations=changes.reads.reservations, scopes=changes.reads.scopes)

@@ -144,10 +144,11 @@ class SqlStore:
         with self._cursor() as cursor:
             return _head(cursor)
 
-    def changed_since(self, seen: int) -> tuple[int, frozenset[str]]:
+    def changed_since(self, seen: int, most: int) -> tuple[int, frozenset[str]] | None:
         """See `Store`."""
         with self._cursor() as cursor:
-            return _changed(cursor, seen)
+            rows = _added(cursor, seen, most + 1)
+        return None if len(rows) > most else _changed(rows, seen)
 
     def page(self, after: int, limit: int) -> Sequence[Stored]:
         """See `Store`."""
@@ -195,7 +196,7 @@ class SqlStore:
 
     def _check(self, cursor: Cursor, changes: Changes) -> None:
         """That nothing was added since the reads were taken which any decision of the batch rests on."""
-        head, streams = _changed(cursor, changes.seen)
+        head, streams = _changed(_added(cursor, changes.seen), changes.seen)
         stale = streams & changes.reads.streams
         if stale:
             raise Conflict("streams changed", stale, head)
@@ -241,10 +242,13 @@ def _head(cursor: Cursor) -> int:
     return int(row[0])
 
 
-def _changed(cursor: Cursor, seen: int) -> tuple[int, frozenset[str]]:
-    query = f"SELECT notification_id, originator_id::text FROM events WHERE {_BEHIND}"  # noqa: S608 - constants
-    rows = cursor.execute(query, (seen,)).fetchall()
-    return max((row[0] for row in rows), default=seen), frozenset(row[1] for row in rows)
+def _added(cursor: Cursor, seen: int, limit: int | None = None) -> list[tuple[int, str]]:
+    query = f"SELECT notification_id, originator_id::text FROM events WHERE {_BEHIND} LIMIT %s"  # noqa: S608 - constants
+    return cursor.execute(query, (seen, limit)).fetchall()
+
+
+def _changed(added: Sequence[tuple[int, str]], seen: int) -> tuple[int, frozenset[str]]:
+    return max((row[0] for row in added), default=seen), frozenset(row[1] for row in added)
 
 
 def _read_streams(cursor: Cursor, reads: Reads, found: Found) -> None:

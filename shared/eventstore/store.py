@@ -53,8 +53,8 @@ class Store(Protocol):
     def read(self, reads: Reads) -> Found:
         """Reads without locks. Take `head` first: what is read is at least that new."""
 
-    def changed_since(self, seen: int) -> tuple[int, frozenset[str]]:
-        """The head, and the streams appended to after `seen`."""
+    def changed_since(self, seen: int, most: int) -> tuple[int, frozenset[str]] | None:
+        """The head, and the streams appended to after `seen`; None where those are more than `most` facts."""
 
     def commit(self, changes: Changes) -> Committed:
         """Writes all or nothing. Raises: Conflict, PositionMoved, Unavailable."""

@@ -71,6 +71,16 @@ def test_a_version_can_be_taken_only_once(store):
     assert store.head() == 1
 
 
+def test_streams_that_changed_are_named_unless_they_are_too_many(store):
+    """Up to the number that was asked for; and none where nothing was added."""
+    added = [str(uuid4()), str(uuid4())]
+    store.commit(changes(store, fact(str(uuid4()))))
+    store.commit(changes(store, *map(fact, added)))
+    assert store.changed_since(3, 1) == (3, frozenset())
+    assert store.changed_since(1, 2) == (3, frozenset(added))
+    assert store.changed_since(1, 1) is None
+
+
 def test_a_decision_that_only_read_a_stream_conflicts_when_it_changed(store):
     """The look under the lock covers streams that were read but not written."""
     read, written = str(uuid4()), str(uuid4())

@@ -180,7 +180,7 @@ def test_a_table_that_has_grown_is_looked_into_by_its_index(engines, vacuumed):
 
     def look() -> None:
         head = store.head()
-        assert store.changed_since(head) == (head, frozenset())
+        assert store.changed_since(head, 1) == (head, frozenset())
         assert store.page(head, 1_000) == []
 
     for _ in range(20):

@@ -114,6 +114,27 @@ def test_what_one_kind_of_unit_leads_to_says_nothing_about_another(executor):
     assert sum(asked.values()) <= 4
 
 
+@pytest.mark.parametrize(("most", "read_again"), [(3, {1}), (2, {1, 2})])
+def test_who_was_silent_for_long_forgets_all_rather_than_read_what_was_recorded(
+    executor, monkeypatch, most, read_again
+):
+    """Of few facts their streams are forgotten; of more all, and no id of theirs is read."""
+    monkeypatch.setattr(execute, "MOST_CHANGED", most)
+    first = units(2)
+    executor.run(first)
+    rival = Executor("enrolment", executor.store, lambda _fact: [], clock=lambda: CLOCK)
+    rival.run([Approve(1, facts=3)])
+
+    asked: set[str] = set()
+    read = executor.store.read
+    monkeypatch.setattr(executor.store, "read", lambda reads: asked.update(reads.streams) or read(reads))
+    executor.run(first)
+
+    assert asked == {stream(number) for number in read_again}
+    versions = [row.version for row in executor.store.page(0, 100) if row.stream == stream(1)]
+    assert versions == [1, 2, 3, 4, 5]
+
+
 def test_what_was_staged_stands_over_what_is_read_later():
     """Reading comes in parts: a foreign fact taken in by one unit is there for the next, which has it read."""
     desk, subject = Desk("payment", lambda _fact: [], CLOCK), stream(7)
