@@ -146,8 +146,8 @@ def _filed(filed: Filed) -> dict[str, Any]:
     }
 
 
-def add_views(routes: APIRouter, edge: Edge, authenticate: Dependency) -> None:
-    """Looking at claims: a person at their own, a handler at all."""
+def add_list(routes: APIRouter, edge: Edge, authenticate: Dependency) -> None:
+    """Looking through claims: a person through their own, a handler through all."""
 
     @routes.get("/claims")
     async def list_claims(
@@ -175,6 +175,10 @@ def add_views(routes: APIRouter, edge: Edge, authenticate: Dependency) -> None:
         )
         items = [ClaimView(**_shown(row)) for row in rows]
         return ClaimPage(items=items, next=_next(rows, limit), as_of=as_of)
+
+
+def add_detail(routes: APIRouter, edge: Edge, authenticate: Dependency) -> None:
+    """Looking at one claim: a person at their own, a handler at any."""
 
     @routes.get("/claims/{claim_id}")
     async def get_claim(claim_id: UUID, actor: Annotated[Actor, Depends(authenticate)]) -> ClaimDetail:

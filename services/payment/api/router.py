@@ -37,7 +37,8 @@ def router(
     routes = APIRouter(responses=PROBLEMS, tags=[SERVICE])
     claims.add_commands(routes, edge, asked, register_account)
     decisions.add_routes(routes, edge, asked)
-    claims.add_views(routes, edge, authenticate)
+    claims.add_list(routes, edge, authenticate)
+    claims.add_detail(routes, edge, authenticate)
     claims.add_worklist(routes, edge, handler)
     batches.add_routes(routes, edge, asked, handler)
     return routes
