@@ -7,8 +7,11 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from tests.architecture.tree import ROOT
+
 OLDEST = 20
 INSTALL_SECONDS = 300
+EXAMPLE = ROOT / "examples" / "node-institution"
 NEEDING = ("contracts/test_node.py", "stories/test_node_institution.py")
 """Tests that are collected only where Node is, see tests/conftest.py."""
 
@@ -34,6 +37,14 @@ def install(folder: Path) -> None:
         return
     ran = _run(folder, "npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", seconds=INSTALL_SECONDS)
     assert ran.returncode == 0, ran.stderr
+
+
+def install_example(folder: Path) -> Path:
+    """The sample institution as an outsider has it: its own files alone, with its packages."""
+    for name in ("index.mjs", "package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(EXAMPLE / name, folder)
+    install(folder)
+    return folder
 
 
 def run_node(folder: Path, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:

@@ -2,20 +2,23 @@
 // 示例机构：把一份文档签名后报送到 Kafka，等到它的回执。格式见 docs/wire-format.md。
 // A sample institution: signs a document, sends it to Kafka, and waits for its receipt. The form: docs/wire-format.md.
 import { createHash, createPrivateKey, randomBytes, sign } from "node:crypto";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { CloudEvent, Kafka as OnKafka } from "cloudevents";
 import { Kafka, Partitioners, logLevel } from "kafkajs";
 
 const ACCEPTED = 0, REJECTED = 1, FAILED = 2;
 const CONTENT_TYPE = "application/cloudevents+json";
+const PARKED = "zeren parked list";
 const NAMESPACE_URL = "6ba7b811-9dad-11d1-80b4-00c04fd430c8";
 
 const USAGE = `用法 / usage: node index.mjs --profile FILE [--document FILE] [--receipt FILE] [--seconds N]
 
   --profile FILE    登记时写下的凭据文件 / the profile that \`zeren institution register\` wrote
-  --document FILE   要报送的文档，原样签名（默认：明天的一个班）/ the document, signed as it stands (default: a class tomorrow)
-  --receipt FILE    把回执的原始字节存到此处 / keep the receipt's exact bytes here
+  --document FILE   要报送的文档，占一行，不计行末换行，原样签名（默认：明天的一个班）/ the document, on one line, signed as it
+                    stands without the line feed at its end (default: a class tomorrow)
+  --receipt FILE    把回执的原始字节存到此处，不覆盖 / keep the receipt's exact bytes here, never over another file
   --seconds N       最多等多久（默认 60）/ how long to wait at most (default 60)
 
 退出码 / exit codes: 0 接受 / accepted, 1 退回 / rejected, 2 没有结果 / no outcome`;
@@ -103,7 +106,7 @@ function classTomorrow(uscc) {
 }
 
 /** The service that decides a document and the record key: both follow from its type. The key is for order alone. */
-function destination({ type, data }, uscc) {
+function destination({ type, data = {} }, uscc) {
   switch (String(type).split(".")[2]) {
     case "ApplyClass": case "EnrolTrainee": case "RecordAttendanceSheet": case "CompleteClass":
       return ["enrolment", idOf(uscc, "class", data.class_ref)];
@@ -120,12 +123,33 @@ function destination({ type, data }, uscc) {
   }
 }
 
-/** A document as an object; its bytes are sent as they stand. */
-function parsed(bytes) {
+/** The document of a file: its one line, without the line feed. `zeren submit` signs the same bytes of the same file. */
+function readDocument(path) {
+  const lines = readFile(path).toString("latin1").split("\n").filter((line) => line.trim());
+  if (lines.length !== 1) {
+    throw new Trouble(`${path} 须恰有一份文档，占一行，现有 ${lines.length} 行：排版过的 JSON 请压成一行（jq -c .），多份请分开报送，或用 `
+      + `zeren submit / ${path} must hold one document on one line and has ${lines.length}: put JSON that is spread over `
+      + "lines on one (jq -c .); send several one by one, or by zeren submit");
+  }
+  return Buffer.from(lines[0], "latin1");
+}
+
+/** A document as an object, of the profile's institution; its bytes are sent as they stand. */
+function parsed(bytes, uscc) {
+  const document = parsedJson(bytes);
+  if (document?.source !== `urn:uscc:${uscc}`) {
+    throw new Trouble(`文档的 source 须为 urn:uscc:${uscc}（凭据所属机构），未报送：请改 source，或换 --profile / the document's source `
+      + `must be urn:uscc:${uscc}, whose profile this is; nothing was sent: correct source, or give another --profile`);
+  }
+  return document;
+}
+
+function parsedJson(bytes) {
   try {
     return JSON.parse(bytes);
   } catch (error) {
-    throw new Trouble(`文档不是 JSON（${error.message}）/ the document is no JSON (${error.message})`);
+    throw new Trouble(`文档不是 JSON（${error.message}）：zeren validate 可离线校验 / the document is no JSON (${error.message}): `
+      + "zeren validate checks it offline");
   }
 }
 
@@ -159,7 +183,7 @@ async function awaitReceipt(consumer, profile, digest) {
 
 /** Sends, waits, tells. Answers the exit code. */
 async function submit({ profile, bytes, seconds, receiptFile }) {
-  const document = parsed(bytes);
+  const document = parsed(bytes, profile.uscc);
   const [service, recordKey] = destination(document, profile.uscc);
   const jws = detachedJws(bytes, readKey(profile.key_file), profile.key_id);
   const digest = createHash("sha256").update(bytes).digest("hex");
@@ -172,15 +196,17 @@ async function submit({ profile, bytes, seconds, receiptFile }) {
   const topic = `zeren.${service}.intake.v1`;
   await producer.send({ topic, acks: -1, messages: [{ key: recordKey, value: bytes, headers }] });
   console.error(`已报送 ${document.id} 到 ${topic}，等待回执 / ${document.id} sent to ${topic}, waiting for its receipt`);
-  const code = tell(await Promise.race([receipt, afterSeconds(seconds, document.id)]), jws, receiptFile);
+  const code = tell(await Promise.race([receipt, afterSeconds(seconds, document.id, profile)]), jws, receiptFile);
   await Promise.all([consumer.disconnect(), producer.disconnect()]);
   return code;
 }
 
-function afterSeconds(seconds, id) {
+function afterSeconds(seconds, id, { uscc, key_id }) {
+  const keys = `zeren institution key list --uscc ${uscc}`, receipts = `zeren institution receipts --uscc ${uscc}`;
   return new Promise((_, reject) => setTimeout(() => reject(new Trouble(
-    `${seconds} 秒内没有 ${id} 的回执：可能在等待它所依据的事实，或签名无法归属（zeren institution receipts 可再查）/ no receipt of ${id} `
-    + `within ${seconds} s: it may wait for what it rests on, or its signature could not be attributed`,
+    `${seconds} 秒内没有 ${id} 的回执：可能在等待它所依据的事实（${PARKED}），或签名无法归属（请核对密钥 ${key_id}：${keys}）；稍后的回执见 `
+    + `${receipts} / no receipt of ${id} within ${seconds} s: it may wait for what it rests on (${PARKED}), or its signature could `
+    + `not be attributed (compare the key ${key_id} with ${keys}); a receipt that comes later: ${receipts}`,
   )), seconds * 1000));
 }
 
@@ -196,6 +222,17 @@ function tell({ event, bytes }, jws, receiptFile) {
   return accepted ? ACCEPTED : REJECTED;
 }
 
+/** Before anything is sent: whether the receipt can be kept there. */
+function checkReceiptFile(path) {
+  if (existsSync(path)) {
+    throw new Trouble(`${path} 已存在，未报送：回执不覆盖，请另选文件名 / ${path} exists, nothing was sent: a receipt is never written `
+      + "over another file, choose another name");
+  }
+  if (!existsSync(dirname(path))) {
+    throw new Trouble(`没有目录 ${dirname(path)}，未报送：请先建立 / no folder ${dirname(path)}, nothing was sent: make it first`);
+  }
+}
+
 function writeNew(path, bytes) {
   try {
     writeFileSync(path, bytes, { flag: "wx" });
@@ -205,10 +242,10 @@ function writeNew(path, bytes) {
 }
 
 /** The words for what kafkajs throws. */
-function kafkaTrouble(error, profile) {
+function kafkaTrouble(error, { uscc, bootstrap }) {
   const why = error.name.startsWith("KafkaJS") ? `${error.name}: ${error.message}` : "";
-  return why && `${profile.uscc} 无法使用 Kafka ${profile.bootstrap}（${why}）：请看 zeren status，或重新登记 / can't use Kafka at `
-    + `${profile.bootstrap} (${why}): see zeren status, or register again`;
+  return why && `${uscc} 无法使用 Kafka ${bootstrap}（${why}）：请运行 zeren up，或重新登记以更新凭据 / ${uscc} can't use Kafka at `
+    + `${bootstrap} (${why}): run zeren up, or register again to renew the profile`;
 }
 
 async function main() {
@@ -221,7 +258,8 @@ async function main() {
     return values.help ? ACCEPTED : FAILED;
   }
   const profile = readProfile(values.profile);
-  const bytes = values.document ? readFile(values.document) : classTomorrow(profile.uscc);
+  const bytes = values.document ? readDocument(values.document) : classTomorrow(profile.uscc);
+  if (values.receipt) checkReceiptFile(values.receipt);
   try {
     return await submit({ profile, bytes, seconds, receiptFile: values.receipt });
   } catch (error) {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -15,25 +14,18 @@ import pytest
 
 from shared.contracts.checking import Checked, check, preamble
 from shared.intake.signature import parse_jws
-from tests.architecture.tree import ROOT
-from tests.nodejs import install, run_node
+from tests.nodejs import EXAMPLE, install_example, run_node
 from tests.stories.running import Demo
 from zeren.stack.paths import CHECKOUT
 
-EXAMPLE = ROOT / "examples" / "node-institution"
-FILES = ("index.mjs", "package.json", "package-lock.json", ".npmrc")
 USCC = "91350200MA0000001W"
 SECONDS = 240
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example as an outsider has it: its own files alone, with its packages."""
-    folder = tmp_path_factory.mktemp("node-institution")
-    for name in FILES:
-        shutil.copy(EXAMPLE / name, folder)
-    install(folder)
-    return folder
+    """The example, installed."""
+    return install_example(tmp_path_factory.mktemp("node-institution"))
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +55,12 @@ def test_it_gets_an_accepted_receipt_that_the_ledger_proves(
 
 
 def test_a_rejection_a_wait_and_a_fault_have_their_own_exit_codes(
-    program: Path, profile: str, tmp_path: Path
+    demo: Demo, program: Path, profile: str, tmp_path: Path
 ) -> None:
-    """A class in the past is rejected; a completion of no class waits; a wrong password is told as such."""
+    """A class in the past is rejected; a completion of no class waits; a wrong password is told as such.
+
+    A file is one submission, whoever sends it: `zeren submit` signs the same bytes and gets the same receipt.
+    """
     past = _document("past-1", "ApplyClass", {
         "class_ref": "node-past", "region": "350200", "occupation_id": "elder-carer", "level": "5",
         "training_kind": "EMPLOYMENT_SKILL", "programme_tags": [], "max_trainees": 30,
@@ -74,12 +69,20 @@ def test_a_rejection_a_wait_and_a_fault_have_their_own_exit_codes(
     })  # fmt: skip
     rejected = _sent(program, profile, tmp_path, past)
     assert rejected.returncode == 1, rejected.stderr
-    assert [reason["code"] for reason in json.loads(rejected.stdout)["reasons"]] == ["class.starts_in_past"]
+    told = json.loads(rejected.stdout)
+    assert [reason["code"] for reason in told["reasons"]] == ["class.starts_in_past"]
+    assert _sent_by_zeren(demo, profile, tmp_path / "document.json")["fact_id"] == told["receipt"]
 
     waits = _document("waits-1", "CompleteClass", {"class_ref": "nowhere"})
     silent = _sent(program, profile, tmp_path, waits, "--seconds", "1")
     assert silent.returncode == 2
     assert "没有 waits-1 的回执" in silent.stderr
+    for command in (
+        "parked list",
+        f"institution key list --uscc {USCC}",
+        f"institution receipts --uscc {USCC}",
+    ):
+        assert silent.stderr.count(f"zeren {command}") == 2, "in Chinese and in English"
 
     unknown = tmp_path / "unknown.toml"
     secret = re.sub(
@@ -108,9 +111,18 @@ def _sent(
     program: Path, profile: str, folder: Path, document: bytes, *more: str
 ) -> subprocess.CompletedProcess[str]:
     file = folder / "document.json"
-    file.write_bytes(document)
+    file.write_bytes(document + b"\n")
     command = ("index.mjs", "--profile", profile, "--document", str(file), *more)
     return run_node(program, *command, seconds=SECONDS)
+
+
+def _sent_by_zeren(demo: Demo, profile: str, file: Path) -> dict[str, Any]:
+    """The receipt that `zeren submit` gets for a file of one document."""
+    (key,) = re.findall(r'^key_file = "(.+)"$', Path(profile).read_text("utf-8"), re.MULTILINE)
+    ran = _zeren(demo, "submit", str(file), "--key", key, "--wait", "--json", check=False)
+    (result,) = json.loads(ran.stdout)["results"]
+    receipt: dict[str, Any] = result["receipt"]
+    return receipt
 
 
 def _proven(demo: Demo, fact: str, folder: Path) -> bytes:
