@@ -182,7 +182,12 @@ def is_uscc(code: str) -> bool:
 
     The first character may be A, N or Y (collectives): nothing but the alphabet and the check is judged.
     """
-    if len(code) != 18 or any(character not in USCC_ALPHABET for character in code):
-        return False
-    total = sum(USCC_ALPHABET.index(c) * pow(3, i, 31) for i, c in enumerate(code[:17]))
-    return USCC_ALPHABET[(31 - total % 31) % 31] == code[17]
+    return len(code) == 18 and uscc_check_character(code[:17]) == code[17]
+
+
+def uscc_check_character(first: str) -> str:
+    """The 18th character that the first 17 of a unified social credit code call for; "" where they are none."""
+    if len(first) != 17 or any(character not in USCC_ALPHABET for character in first):
+        return ""
+    total = sum(USCC_ALPHABET.index(c) * pow(3, i, 31) for i, c in enumerate(first))
+    return USCC_ALPHABET[(31 - total % 31) % 31]

@@ -6,17 +6,19 @@ Services answer with it and `zeren validate` runs it offline, so both give the s
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from shared.contracts.intake import Reason
+from shared.contracts.shape import Fault, faults
 from shared.contracts.submission import (
+    MAX_LINES,
     MAX_SUBMISSION_BYTES,
     NONCE_CHARACTERS,
     SUBMISSIONS,
@@ -33,7 +35,7 @@ from shared.contracts.submission import (
     Submission,
     SubmissionType,
 )
-from shared.identity import is_national_id, is_reference, is_uscc, looks_personal
+from shared.identity import is_national_id, is_reference, is_uscc, looks_personal, uscc_check_character
 
 CLOCK_AHEAD = timedelta(hours=24)
 """How far the sender's clock may be ahead of the broker's: any zone mistaken for another, and no more."""
@@ -111,8 +113,8 @@ def check(
         return [Reason(code="submission.wrong_topic", field="type")]
     try:
         document = _documents[found.type].decode(value)
-    except msgspec.ValidationError as error:
-        return [Reason(code="submission.invalid_field", field=_path(str(error)))]
+    except msgspec.ValidationError:
+        return _check_shape(value, found.type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [Reason(code="submission.unreadable")]
     reasons = [
@@ -125,17 +127,45 @@ def check(
     return reasons or Checked(entry, document)
 
 
-def complaint(value: bytes) -> str:
-    """What the decoder says of a document that is refused for its form, in English; "" where it takes it.
+MAX_FAULTS = MAX_LINES
+"""Fields at fault that are told of one document: so that a receipt stays a fact."""
 
-    It may quote what stands there: for the sender's own eyes, never for a receipt or a log.
+
+def _check_shape(value: bytes, kind: str) -> list[Reason]:
+    """Each field at fault once."""
+    try:
+        paths = [fault.path for fault in _faults(value, kind)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [Reason(code="submission.unreadable")]
+    return [Reason(code="submission.invalid_field", field=path) for path in dict.fromkeys(paths)]
+
+
+def _faults(value: bytes, kind: str) -> Iterator[Fault]:
+    return islice(faults(value, _documents[kind].type), MAX_FAULTS)
+
+
+def complaints(value: bytes) -> list[str]:
+    """What the decoder says of a document that is refused for its form, a text a fault; none where it takes it.
+
+    They may quote what stands there: for the sender's own eyes, never for a receipt or a log.
     """
     try:
-        decoder = _documents.get(_preamble.decode(value).type, _generic)
-        decoder.decode(value)
+        found = _preamble.decode(value)
+        _generic.decode(value)
+        told = [fault.said for fault in _faults(value, found.type)] if found.type in SUBMISSIONS else []
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return str(error)
-    return ""
+        return [str(error)]
+    return [*_complaint_of_source(found.institution), *told]
+
+
+def _complaint_of_source(uscc: str) -> Iterator[str]:
+    expected = uscc_check_character(uscc[:-1])
+    if expected and not is_uscc(uscc):
+        yield (
+            f"source 中统一社会信用代码的末位是校验码，按前 17 位应为 {expected}：请核对 18 位 / "
+            "the last character of the USCC in source checks the others, and after these 17 it would be "
+            f"{expected}: compare all 18"
+        )
 
 
 _generic = msgspec.json.Decoder()
@@ -164,33 +194,6 @@ def names_doubled(value: bytes) -> bool:
 def _each_once(pairs: list[tuple[str, Any]]) -> None:
     if len({name for name, _ in pairs}) != len(pairs):
         raise _Doubled
-
-
-def _field_names(cls: Any) -> set[str]:
-    names: set[str] = set()
-    for field in msgspec.inspect.type_info(cls).fields:  # type: ignore[attr-defined]
-        names.add(field.encode_name)
-        inner = getattr(field.type, "item_type", field.type)
-        if isinstance(inner, msgspec.inspect.StructType):
-            names |= _field_names(inner.cls)
-    return names
-
-
-_FIELDS = frozenset().union(*(_field_names(Document[entry.cls]) for entry in SUBMISSIONS.values()))  # type: ignore[name-defined]
-_MISSING = re.compile(r"^Object missing required field `([a-z_]+)`")
-_PATH = re.compile(r" - at `\$((?:\.[a-z_]+|\[[0-9]+\])+)`$")
-_INDEX = re.compile(r"\[[0-9]+\]")
-
-
-def _path(message: str) -> str:
-    """The JSON path that a msgspec message is about, down to a missing field; never the value.
-
-    A superfluous field's own name stands in the message and may look like a path: only names of ours are told.
-    """
-    found, missing = _PATH.search(message), _MISSING.search(message)
-    path = (found[1] if found else "") + (f".{missing[1]}" if missing else "")
-    path = path.removeprefix(".")
-    return path if _FIELDS.issuperset(_INDEX.sub("", path).split(".")) else ""
 
 
 def _check_envelope(document: Document[Any], logged_at: datetime | None) -> list[Reason]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.checking import check, names_doubled, preamble
+from docs.generation.schemas import schemas
+from shared.contracts.checking import Preamble, check, names_doubled, preamble
+from shared.contracts.shape import faults
+from shared.contracts.submission import SUBMISSIONS, Document, SubmissionType
 from shared.identity import is_national_id
+from tests.contracts.make_golden import SAMPLE_USCC, golden_submission
+from tests.contracts.mutants import mutants
 from tests.contracts.test_limits import document, enrolment, plan
 
 NAMES = st.sampled_from(["a", "b", "a:b", 'a"b', "：", "\\", "é"])
@@ -63,6 +70,56 @@ def test_the_name_of_a_superfluous_field_is_not_repeated(name: str) -> None:
     """A sender could write anything there, and receipts are for ever."""
     assert codes(plan() | {name: 1}) == [("submission.invalid_field", "")]
     assert codes(plan(**{name: 1})) == [("submission.invalid_field", "data")]
+
+
+def test_every_field_at_fault_is_told() -> None:
+    """Not the first one alone: each with its path down to the field, in the order of the fields."""
+    session = plan()["data"]["sessions"][0]
+    wrong = plan(
+        region="35",
+        max_trainees=0,
+        programme_tags=["", 3],
+        maxTrainees=30,
+        sessions=[session | {"starts_at": "9"}, 7],
+    )
+    del wrong["nonce"], wrong["data"]["level"]
+    assert codes(wrong) == [
+        ("submission.invalid_field", field)
+        for field in (
+            "nonce", "data.region", "data.level", "data.programme_tags[0]", "data.programme_tags[1]",
+            "data.max_trainees", "data.sessions[0].starts_at", "data.sessions[1]", "data",
+        )
+    ]  # fmt: skip
+
+
+def test_what_is_no_json_behind_a_wrong_field_is_unreadable() -> None:
+    """A decoder stops at the field and never sees it."""
+    value = json.dumps(plan(region="35") | {"last": 1}).encode().replace(b'"last": 1', b'"last": \xff')
+    outcome = check(value, Preamble("d-1", f"urn:uscc:{SAMPLE_USCC}", plan()["type"]))
+    assert isinstance(outcome, list)
+    assert [reason.code for reason in outcome] == ["submission.unreadable"]
+
+
+@pytest.mark.parametrize("entry", SUBMISSIONS.values(), ids=lambda entry: entry.name)
+def test_one_thing_wrong_is_one_fault_at_its_place(entry: SubmissionType) -> None:
+    """Of each field of each type; what the decoder takes, such as another `specversion`, has none."""
+    golden = json.loads(golden_submission(entry.name).read_bytes())
+    found = 0
+    for what, wrong in mutants(golden, schemas()[entry.name]):
+        value, kind = json.dumps(wrong).encode(), Document[entry.cls]  # type: ignore[name-defined]
+        told = [re.sub(r"\[[0-9]+\]", "[]", fault.path) for fault in faults(value, kind)]
+        found += len(told)
+        assert told == ([what.rpartition(" ")[2]] if refused(value, kind) else []), what
+    assert found > 30
+
+
+def refused(value: bytes, kind: Any) -> bool:
+    """Whether a decoder takes it."""
+    try:
+        msgspec.json.decode(value, type=kind)
+    except msgspec.ValidationError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.checking import Checked, Unreadable, check, complaint, preamble
+from shared.contracts.checking import Checked, Unreadable, check, complaints, preamble
 from shared.contracts.submission import MAX_LINES, MAX_SUBMISSION_BYTES
 from shared.intake.signature import MAX_JWS_BYTES, BadSignature, parse_jws
 from shared.policy.loading import MAX_PACKAGE_BYTES, check_folder, read_package
@@ -159,7 +159,7 @@ def test_a_document_that_cannot_be_attributed_says_what_it_lacks(without: str, c
     value = json.dumps({name: held for name, held in plan().items() if name != without}).encode()
     with pytest.raises(Unreadable, match=code):
         preamble(value)
-    assert complaint(value) == f"Object missing required field `{without}`"
+    assert complaints(value) == [f"Object missing required field `{without}`"]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_field_is_named_and_the_sender_told_what_the_decoder_says(
 ) -> None:
     """A superfluous field's own name is for its sender alone: a receipt says where it stands."""
     assert told(whole) == f"{INVALID} {field}"
-    assert said in complaint(json.dumps(whole).encode())
+    assert said in complaints(json.dumps(whole).encode())[0]
 
 
 def test_a_document_without_a_type_is_answered() -> None:
@@ -187,7 +187,18 @@ def test_a_document_without_a_type_is_answered() -> None:
         told({name: held for name, held in plan().items() if name != "type"})
         == "submission.unknown_type type"
     )
-    assert complaint(json.dumps(plan()).encode()) == ""
+    assert complaints(json.dumps(plan()).encode()) == []
+
+
+def test_a_wrong_check_character_is_named() -> None:
+    """A receipt can't be sent for it: `zeren validate` is where its sender learns of it."""
+    value = json.dumps(plan() | {"source": f"urn:uscc:{SAMPLE_USCC[:-1]}0"}).encode()
+    with pytest.raises(Unreadable, match="source_unreadable"):
+        preamble(value)
+    (told,) = complaints(value)
+    assert "校验码" in told
+    assert f"would be {SAMPLE_USCC[-1]}" in told
+    assert complaints(json.dumps(plan() | {"source": "urn:uscc:91350100"}).encode()) == []
 
 
 def test_the_bound_of_a_signature_header() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.contracts.checking import check, preamble
+from shared.contracts.checking import MAX_FAULTS, check, preamble
 from shared.contracts.enrolment import ClassApplied, PlannedSession
 from shared.contracts.fact import MAX_FACT_BYTES, Fact, FactTooLarge, encode
 from shared.contracts.intake import Origin, Reason, SubmissionAccepted, SubmissionRejected
@@ -80,6 +80,28 @@ def test_a_receipt_of_the_worst_document_is_a_fact() -> None:
     reasons = check(value, preamble(value))
     assert isinstance(reasons, list)
     assert len(reasons) >= 3 * MAX_LINES
+    receipt = SubmissionRejected(
+        submission_id=LONGEST_REFERENCE,
+        submission_type="zeren.submission.ApplyClass.v1",
+        institution=SAMPLE_USCC,
+        origin=ORIGIN,
+        reasons=reasons,
+    )
+    assert size("enrolment", receipt) <= MAX_FACT_BYTES
+
+
+def test_a_receipt_of_the_worst_shape_is_a_fact() -> None:
+    """A plan whose every session lacks every field: as many are told as a receipt holds."""
+    document = {
+        "id": LONGEST_REFERENCE,
+        "source": f"urn:uscc:{SAMPLE_USCC}",
+        "type": "zeren.submission.ApplyClass.v1",
+        "data": {"sessions": [{}] * MAX_LINES},
+    }
+    value = json.dumps(document).encode()
+    reasons = check(value, preamble(value))
+    assert isinstance(reasons, list)
+    assert len(reasons) == MAX_FAULTS
     receipt = SubmissionRejected(
         submission_id=LONGEST_REFERENCE,
         submission_type="zeren.submission.ApplyClass.v1",

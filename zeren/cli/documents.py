@@ -68,9 +68,9 @@ def _show_wrong(file: Path, wrong: list[Judged]) -> None:
     for one in wrong:
         for reason in one.reasons:
             click.echo(f"{file}:{one.line}  {reason_line(reason)}")
-        if one.said:
-            click.echo(f"    解析结果 / the decoder says: {one.said}")
-    if any(one.found is None for one in wrong):
+        for said in one.said:
+            click.echo(f"    解析结果 / the decoder says: {said}")
+    if any(reason.code == "submission.unreadable" for one in wrong for reason in one.reasons):
         click.echo(
             "文件须为 UTF-8（无 BOM），每行一份完整的 JSON 文档，行内不换行 / "
             "the file must be UTF-8 without a BOM, one whole JSON document a line, none spread over several lines"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from shared.contracts.checking import Checked, Preamble, Unreadable, check, complaint, preamble
+from shared.contracts.checking import Checked, Preamble, Unreadable, check, complaints, preamble
 from shared.contracts.codes.catalogue import text
 from shared.contracts.fact import CONTENT_TYPE
 from shared.contracts.intake import Reason
@@ -130,14 +130,14 @@ class Judged:
     Attributes:
         found: None where the document can't be attributed.
         reasons: why a service would refuse it; empty when it would look further.
-        said: what the decoder says of its form, in English; may quote it.
+        said: what the decoder says of its form, a text a fault, in English; may quote it.
     """
 
     line: int
     found: Preamble | None
     reasons: tuple[Reason, ...]
     checked: Checked | None = None
-    said: str = ""
+    said: Sequence[str] = ()
 
     def told(self) -> dict[str, Any]:
         """For `--json`."""
@@ -147,7 +147,7 @@ class Judged:
             "type": self.found.type if self.found else "",
             "valid": not self.reasons,
             "reasons": [reason_told(reason) for reason in self.reasons],
-            "said": self.said,
+            "said": "\n".join(self.said),
         }
 
 
@@ -167,10 +167,10 @@ def judge_document(number: int, value: bytes, service: str | None = None) -> Jud
     try:
         found = preamble(value)
     except Unreadable as error:
-        return Judged(number, None, (Reason(code=error.code),), said=complaint(value))
+        return Judged(number, None, (Reason(code=error.code),), said=complaints(value))
     outcome = check(value, found, service)
     if isinstance(outcome, list):
-        return Judged(number, found, tuple(outcome), said=complaint(value))
+        return Judged(number, found, tuple(outcome), said=complaints(value))
     return Judged(number, found, (), outcome)
 
 

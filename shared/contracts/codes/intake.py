@@ -68,8 +68,8 @@ CODES = (
     ),
     Code(
         "submission.source_unreadable",
-        "source 应为 urn:uscc:<统一社会信用代码>",
-        "source must be urn:uscc:<USCC>",
+        "source 应为 urn:uscc:<统一社会信用代码>，18 位，末位校验码须相符",
+        "source must be urn:uscc:<USCC>: 18 characters, the last of which checks the others",
     ),
     Code(
         "submission.unknown_type",
@@ -83,8 +83,8 @@ CODES = (
     ),
     Code(
         "submission.invalid_field",
-        "字段缺失、多余或取值不合规：见 field",
-        "A field is missing, superfluous or out of bounds: see field",
+        "字段缺失、多余或取值不合规：见 field（有多余字段时，指其所在的对象）",
+        "A field is missing, superfluous or out of bounds: see field (the object that holds a superfluous one)",
     ),
     Code(
         "submission.nonce_too_short",

@@ -85,6 +85,18 @@ def test_a_wrong_document_is_named_with_the_services_codes(document: Document) -
     assert all(" / " in reason["text"] for reason in told["reasons"])
 
 
+def test_every_field_at_fault_is_named_to_its_sender(document: Document) -> None:
+    """A superfluous one too, whose name no receipt repeats."""
+    told = judge_line(1, document("CompleteClass", {"class_ref": 7, "classRef": "K-1"}, more=1)).told()
+    assert [reason["field"] for reason in told["reasons"]] == ["data.class_ref", "data", ""]
+    assert [line.split("`")[-2] for line in told["said"].split("\n")] == [
+        "$.data.class_ref",
+        "$.data",
+        "more",
+    ]
+    assert "unknown field `classRef`" in told["said"]
+
+
 def test_validating_never_echoes_a_value(document: Document) -> None:
     """A wrong ID number stands in no answer."""
     number = "350102199001011234"
