@@ -16,10 +16,17 @@ from shared.contracts.checking import Checked, check, preamble
 from shared.intake.signature import parse_jws
 from tests.nodejs import EXAMPLE, install_example, run_node
 from tests.stories.running import Demo
+from zeren.institution.keys import SigningKey, write_key
 from zeren.stack.paths import CHECKOUT
 
 USCC = "91350200MA0000001W"
 SECONDS = 240
+NEXT_STEPS = (
+    "zeren parked list",
+    f"zeren institution key list --uscc {USCC}",
+    f"zeren institution receipts --uscc {USCC}",
+)
+"""What shows why no receipt came."""
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +84,7 @@ def test_a_rejection_a_wait_and_a_fault_have_their_own_exit_codes(
     silent = _sent(program, profile, tmp_path, waits, "--seconds", "1")
     assert silent.returncode == 2
     assert "没有 waits-1 的回执" in silent.stderr
-    for command in (
-        "parked list",
-        f"institution key list --uscc {USCC}",
-        f"institution receipts --uscc {USCC}",
-    ):
-        assert silent.stderr.count(f"zeren {command}") == 2, "in Chinese and in English"
+    assert all(silent.stderr.count(command) == 2 for command in NEXT_STEPS), "in Chinese and in English"
 
     unknown = tmp_path / "unknown.toml"
     secret = re.sub(
@@ -95,6 +97,21 @@ def test_a_rejection_a_wait_and_a_fault_have_their_own_exit_codes(
     refused = run_node(program, "index.mjs", "--profile", str(unknown), seconds=SECONDS)
     assert refused.returncode == 2
     assert "无法使用 Kafka" in refused.stderr
+
+
+def test_a_key_that_is_not_the_registered_one_gets_no_receipt_and_the_next_steps(
+    demo: Demo, profile: str, tmp_path: Path
+) -> None:
+    """Under the registered key's id, yet another key: nobody can be answered."""
+    (key_id,) = re.findall(r'^key_id = "(.+)"$', Path(profile).read_text("utf-8"), re.MULTILINE)
+    key = tmp_path / "other.jwk"
+    write_key(key, SigningKey.generate(key_id))
+    file = tmp_path / "document.jsonl"
+    file.write_bytes(_document("other-1", "CompleteClass", {"class_ref": "nowhere"}))
+    call = ("submit", str(file), "--key", str(key), "--wait", "--timeout", "2")
+    silent = _zeren(demo, *call, check=False)
+    assert silent.returncode == 1
+    assert all(command in silent.stdout for command in NEXT_STEPS)
 
 
 def _document(name: str, kind: str, data: dict[str, Any]) -> bytes:

@@ -44,6 +44,10 @@ def validate(file: Path, *, as_json: bool) -> None:
     """离线校验文件：每行一份文档或一条记录 / Check a file offline: a document or a record a line.
 
     所用代码与各服务相同 / The codes are the services' own. Exit code 1 if a line would be refused.
+
+    只看形式；机构与密钥是否登记、签名是否相符、id 是否用过、班级是否已批准、有无此地区或职业、日期是否相符，见回执 /
+    It looks at the form alone. Whether institution and key are registered, a signature is right, an id was used before,
+    a class is approved, there is such a region or occupation, a date fits: the receipt tells.
     """
     judged = [judge_line(number, line) for number, line in read_lines(file)]
     wrong = [one for one in judged if one.reasons]
@@ -144,7 +148,7 @@ def submit(  # noqa: PLR0913 - one parameter an option
     if as_json:
         print_json({"sent": len(outcomes), "results": [_outcome(one) for one in outcomes]})
     else:
-        _show(outcomes)
+        _show(outcomes, sender)
     if any(one.outcome in ("rejected", "none") for one in outcomes):
         raise click.exceptions.Exit(1)
 
@@ -180,7 +184,9 @@ def _report_sent(count: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"sent": count})
     else:
-        click.echo(f"已报送 {count} 份；回执见 zeren institution receipts / {count} sent")
+        click.echo(
+            f"已报送 {count} 份；回执见 zeren institution receipts / {count} sent; receipts: zeren institution receipts"
+        )
 
 
 def _parked(stack: Local, service: str, uscc: str) -> Mapping[str, Mapping[str, Any]]:
@@ -195,7 +201,7 @@ def _outcome(one: Sent) -> dict[str, Any]:
     return {**row, **waits, "receipt": receipt}
 
 
-def _show(outcomes: list[Sent]) -> None:
+def _show(outcomes: list[Sent], sender: str) -> None:
     words = {
         "accepted": "已受理 / accepted",
         "rejected": "已退回 / rejected",
@@ -206,6 +212,12 @@ def _show(outcomes: list[Sent]) -> None:
     }
     for one in outcomes:
         click.echo(f"{one.submission_id}  {words[one.outcome]}")
+        if one.outcome == "none":
+            click.echo(
+                f"    核对密钥 / compare the key: zeren institution key list --uscc {sender}\n"
+                "    在等待的 / what waits: zeren parked list\n"
+                f"    稍后的回执 / receipts that come later: zeren institution receipts --uscc {sender}"
+            )
         if one.outcome == "parked":
             click.echo(f"    等待 {one.awaited}，至 {one.due} / waits for {one.awaited} until {one.due}")
         if one.receipt and one.receipt.facts:

@@ -131,7 +131,14 @@ def receipts(uscc: tuple[str, ...], *, follow: bool, state_name: str | None, as_
     if as_json:
         print_json({"receipts": [one.told() for one in found]})
         return
-    columns = ("机构 / institution", "编号 / id", "类型 / type", "结果 / outcome", ">事实", "原因 / reasons")
+    columns = (
+        "机构 / institution",
+        "编号 / id",
+        "类型 / type",
+        "结果 / outcome",
+        ">事实 / facts",
+        "原因 / reasons",
+    )
     rows = (
         (
             one.institution,
