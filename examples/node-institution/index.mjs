@@ -190,6 +190,7 @@ async function submit({ profile, bytes, seconds, receiptFile }) {
   const kafka = kafkaOf(profile);
   const consumer = kafka.consumer({ groupId: `${profile.user}.node`, maxWaitTimeInMs: 300 });
   const producer = kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner });
+  console.error(`连接 Kafka ${profile.bootstrap} / connecting to Kafka at ${profile.bootstrap}`);
   await Promise.all([consumer.connect(), producer.connect()]);
   const { receipt } = await awaitReceipt(consumer, profile, digest);
   const headers = { jws, "content-type": CONTENT_TYPE };

@@ -76,8 +76,9 @@ def _show_wrong(file: Path, wrong: list[Judged]) -> None:
             click.echo(f"    解析结果 / the decoder says: {said}")
     if any(reason.code == "submission.unreadable" for one in wrong for reason in one.reasons):
         click.echo(
-            "文件须为 UTF-8（无 BOM），每行一份完整的 JSON 文档，行内不换行 / "
-            "the file must be UTF-8 without a BOM, one whole JSON document a line, none spread over several lines"
+            "文件须为 UTF-8（无 BOM），每行一份完整的 JSON 文档，行内不换行（jq -c . 可压成一行） / "
+            "the file must be UTF-8 without a BOM, one whole JSON document a line, none spread over several lines "
+            "(jq -c . puts it on one)"
         )
 
 
@@ -214,7 +215,8 @@ def _show(outcomes: list[Sent], sender: str) -> None:
         click.echo(f"{one.submission_id}  {words[one.outcome]}")
         if one.outcome == "none":
             click.echo(
-                f"    核对密钥 / compare the key: zeren institution key list --uscc {sender}\n"
+                "    核对密钥，文件中的 x 即公钥 / compare the key, whose public half is x in its file: "
+                f"zeren institution key list --uscc {sender}\n"
                 "    在等待的 / what waits: zeren parked list\n"
                 f"    稍后的回执 / receipts that come later: zeren institution receipts --uscc {sender}"
             )
