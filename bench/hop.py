@@ -30,7 +30,7 @@ from aiokafka.errors import KafkaError
 from bench.topics import RAW_DATABASE, RAW_TOPIC
 from shared.contracts.fact import SERVICES, header
 from shared.eventstore.recorder import copy_rows
-from shared.messaging.connect import KafkaAccess
+from shared.messaging.connect import FACTS_COMPRESSION, KafkaAccess
 from shared.messaging.topics import PARTITIONS, facts_topic
 from zeren.stack.child import answer_lines
 from zeren.stack.local import Servers, running_servers
@@ -133,7 +133,8 @@ class Hop:
         self._connection.execute("TRUNCATE events")
         under_way: deque[Sequence[Any]] = deque()
         batches, left = 0, self._facts
-        async with self._kafka.reading() as reader, self._kafka.producing() as producer:
+        sending = self._kafka.producing(compression=FACTS_COMPRESSION)
+        async with self._kafka.reading() as reader, sending as producer:
             self._seek(reader)
             began = time.monotonic()
             while left:

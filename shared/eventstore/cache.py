@@ -8,7 +8,7 @@ from sys import getsizeof
 from types import MappingProxyType
 from typing import Any
 
-MAX_BYTES = 32 << 20
+MAX_BYTES = 12 << 20
 """What the states may take together, by `weight`; the least recent goes first."""
 _PLACE, _EACH = 360, 120
 _MANY = (frozenset, tuple, list, dict, MappingProxyType)

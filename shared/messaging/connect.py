@@ -22,6 +22,9 @@ MAX_POLL_INTERVAL_MS = 300_000
 
 CLOSE_SECONDS = 5.0
 
+FACTS_COMPRESSION = "zstd"
+"""A page's facts resemble each other: they are an eighth as long on their way to each of four readers."""
+
 
 async def let_go(producer: AIOKafkaProducer) -> None:
     """Closes a producer, also where Kafka is away: an idempotent one waits for ever for what it still holds.
@@ -71,9 +74,9 @@ class KafkaAccess:
         )
 
     @asynccontextmanager
-    async def producing(self) -> AsyncIterator[AIOKafkaProducer]:
+    async def producing(self, *, compression: str | None = None) -> AsyncIterator[AIOKafkaProducer]:
         """A producer for as long as the body runs; let go whatever ends it, also a start in an outage."""
-        producer = self.producer()
+        producer = self.producer(compression)
         try:
             await producer.start()
             yield producer
@@ -90,10 +93,15 @@ class KafkaAccess:
         finally:
             await reader.stop()
 
-    def producer(self) -> AIOKafkaProducer:
-        """An idempotent producer that waits for all replicas."""
+    def producer(self, compression: str | None = None) -> AIOKafkaProducer:
+        """An idempotent producer that waits for all replicas.
+
+        `compression` is for topics that only the services and auditors read, `FACTS_COMPRESSION`: an institution's
+        client may lack the codec, so receipts go without.
+        """
         return AIOKafkaProducer(
             **self._client(),
+            compression_type=compression,
             enable_idempotence=True,
             acks="all",
             linger_ms=0,

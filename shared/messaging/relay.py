@@ -23,7 +23,7 @@ from shared.eventstore.changes import Stored
 from shared.eventstore.store import Store
 from shared.eventstore.tables import EVENTS
 from shared.eventstore.tables import relay as relay_table
-from shared.messaging.connect import KafkaAccess
+from shared.messaging.connect import FACTS_COMPRESSION, KafkaAccess
 from shared.messaging.topics import PARTITIONS, FactHeaders, fact_headers, facts_topic, partition_of
 from shared.messaging.wakeup import WakeUp
 from shared.telemetry.conventions import BATCH, sending, sending_page
@@ -92,7 +92,7 @@ class Relay:
                 self._round_ended = time.monotonic()
                 await asyncio.sleep(TURN_SECONDS)
             await self._begin()
-            async with self._kafka.producing() as producer:
+            async with self._kafka.producing(compression=FACTS_COMPRESSION) as producer:
                 while True:
                     bell = self._wakeup.bell()
                     sent = await self._relay_page(producer)

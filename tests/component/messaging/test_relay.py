@@ -8,13 +8,14 @@ from collections import defaultdict
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka.record import MemoryRecords
 
 from shared.eventstore.changes import Changes, Reads, SendReceipt
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.eventstore.tables import receipt_outbox
 from shared.eventstore.tables import relay as relay_table
 from shared.messaging.chain import Chain
-from shared.messaging.connect import KafkaAccess
+from shared.messaging.connect import FACTS_COMPRESSION, KafkaAccess
 from shared.messaging.receipts import ReceiptSender
 from shared.messaging.relay import Relay, StoreBehindKafka
 from shared.messaging.topics import fact_headers, facts_topic, partition_of
@@ -96,6 +97,17 @@ def taken_by_the_chain(found: dict[int, list]) -> list[int]:
             ]
         assert not chain.held
     return sorted(positions)
+
+
+def codecs(servers, topic: str) -> set[str]:
+    """How the record batches of a topic are compressed, as the broker keeps them."""
+    names = {0: "none", 1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
+    found = set()
+    for segment in (servers.state.path / "kafka").rglob(f"{topic}-*/*.log"):
+        kept = MemoryRecords(segment.read_bytes())
+        while (batch := kept.next_batch()) is not None:
+            found.add(names[batch.compression_type])
+    return found
 
 
 async def test_what_was_appended_is_published_as_the_same_bytes(store, kafka):
@@ -235,3 +247,5 @@ async def test_a_receipt_is_sent_only_once_its_fact_stands_in_kafka(store, kafka
         await reader.stop()
     assert record.value == receipt.state
     assert ("content-type", b"application/cloudevents+json") in record.headers
+    assert codecs(servers, access.receipts_topic) == {"none"}, "an institution's client may lack the codec"
+    assert codecs(servers, TOPIC) == {FACTS_COMPRESSION}
