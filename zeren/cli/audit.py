@@ -9,6 +9,7 @@ import click
 
 from shared.identity import is_reason_code
 from shared.money import yuan
+from zeren.cli.destinations import new_file
 from zeren.cli.output import console, fail, json_option, print_json, print_table
 from zeren.cli.reconcile import reconcile
 from zeren.cli.states import local, state_option
@@ -211,6 +212,7 @@ def show_responsibility(told: dict[str, Any]) -> None:
     "--to",
     "file",
     required=True,
+    callback=new_file,
     type=click.Path(dir_okay=False, path_type=Path),
     help="写入的文件（权限 0600，不覆盖） / the file to write, mode 0600, never over another",
 )
@@ -220,8 +222,6 @@ def evidence(service: str, digest: str, reason: str, file: Path, state_name: str
 
     DIGEST 见回执或 SubmissionQuarantined 的 origin.digest / DIGEST stands in the receipt's origin.
     """
-    if file.exists():
-        fail(2, f"{file} 已存在：请另选文件名 / it exists: choose another file")
     with local(state_name) as stack:
         bearer = stack.as_duty("AUDITOR")
         body = stack.get_bytes(

@@ -9,19 +9,18 @@ from typing import Any
 
 import click
 
+from zeren.cli.destinations import folder_to_fill
 from zeren.cli.output import fail, json_option, print_json, print_table, timed_progress
 from zeren.cli.states import NOT_RUNNING, chosen_name, known, local, start_command, state_option
-from zeren.stack.backup import back_up, put_back
+from zeren.stack.backup import back_up, demand_new, put_back, read_manifest
 from zeren.stack.errors import ProcessFailed
 from zeren.stack.files import put_back_mark
-from zeren.stack.local import SERVICES, Servers, running_servers, start_servers
+from zeren.stack.local import SERVICES, Servers, running_servers, servers_as_found, start_servers
 from zeren.stack.state import StateFolder
 from zeren.stack.supervisor import Progress
 from zeren.stack.whole import run_task
 
 OPERATOR = "OPERATOR"
-
-_folder = click.argument("folder", type=click.Path(path_type=Path))
 
 
 def _state(name: str | None) -> StateFolder:
@@ -34,25 +33,30 @@ def _state(name: str | None) -> StateFolder:
 
 
 def _servers(state: StateFolder, progress: Progress) -> Servers:
-    """The servers alone, started where they don't run; no service is."""
+    """The servers alone, started where they don't run, for what comes next too; no service is."""
     try:
         return running_servers(state)
     except ProcessFailed:
-        progress("启动 PostgreSQL 与 Kafka / starting PostgreSQL and Kafka")
+        progress(
+            "启动 PostgreSQL 与 Kafka，留给下一步 / starting PostgreSQL and Kafka; they stay up for the next step"
+        )
         return start_servers(state, progress=progress)
 
 
 @click.command()
-@_folder
+@click.argument("folder", callback=folder_to_fill, type=click.Path(file_okay=False, path_type=Path))
 @state_option
 @json_option
 def backup(folder: Path, state_name: str | None, *, as_json: bool) -> None:
     """备份全部数据库到新目录 / Back up all databases into a new folder; the services may run.
 
     主密钥与账本密钥不在其中 / The master keys and the ledger's key are not in it: keep them elsewhere.
+    停止的环境仍旧停止 / A stack that is stopped is so afterwards: its servers run for the backup alone.
     """
     state, progress = _state(state_name), timed_progress(to_stderr=True)
-    manifest = back_up(_servers(state, progress), folder, progress=progress)
+    demand_new(folder)
+    with servers_as_found(state, progress=progress) as servers:
+        manifest = back_up(servers, folder, progress=progress)
     if as_json:
         print_json(manifest)
         return
@@ -65,7 +69,7 @@ def backup(folder: Path, state_name: str | None, *, as_json: bool) -> None:
 
 
 @click.command()
-@_folder
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--only",
     "services",
@@ -92,6 +96,7 @@ def restore(
     """
     state, progress = _state(state_name), timed_progress(to_stderr=True)
     chosen = services or SERVICES
+    read_manifest(folder)  # before any server is started
     with state.locked():
         servers = _servers(state, progress)
         done = put_back(servers, folder, chosen, with_vault=with_vault, stop=stop, progress=progress)

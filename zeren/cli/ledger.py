@@ -11,6 +11,7 @@ import click
 from shared.tlog.errors import Malformed
 from shared.tlog.notes import VerifierKey
 from shared.tlog.tiles import TILE_WIDTH
+from zeren.cli.destinations import folder_to_fill
 from zeren.cli.output import fail, json_option, print_json, timed_progress
 from zeren.cli.states import running_state, state_option
 from zeren.stack.client import Local
@@ -168,7 +169,7 @@ def _progress(every: int = EVERY) -> Callable[[int, int], None]:
 
 
 @ledger.command("copy")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", callback=folder_to_fill, type=click.Path(file_okay=False, path_type=Path))
 @where_option
 @vkey_option
 @state_option
@@ -193,6 +194,7 @@ def copy(folder: Path, *, where: str | None, vkey: str | None, state_name: str |
 @click.argument("fact")
 @click.option(
     "--out",
+    callback=folder_to_fill,
     type=click.Path(file_okay=False, path_type=Path),
     help="把证明与记录写入目录 / write proof and entry into this folder",
 )

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from shared.identity import is_uscc
+from zeren.cli.destinations import new_file
 from zeren.cli.output import fail, json_option, print_json, print_table, timed_progress
 from zeren.cli.states import running_state, state_option
 from zeren.institution.keys import SigningKey, read_key, write_key
@@ -217,7 +218,7 @@ def list_keys(uscc: str, *, state_name: str | None, as_json: bool) -> None:
 
 
 @key.command("make")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", callback=new_file, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--key-id", help="密钥编号（默认：文件名） / its id (default: the file's name)")
 @json_option
 def make_key(file: Path, *, key_id: str | None, as_json: bool) -> None:
@@ -226,13 +227,7 @@ def make_key(file: Path, *, key_id: str | None, as_json: bool) -> None:
     私钥只在该文件中（权限 0600，不覆盖） / The private half is in that file alone: mode 0600, never over another.
     """
     made = SigningKey.generate(key_id or file.stem)
-    try:
-        write_key(file, made)
-    except FileExistsError:
-        fail(
-            2,
-            f"{file} 已存在：密钥不覆盖，请另选文件名 / it exists: a key is never overwritten, choose another",
-        )
+    write_key(file, made)
     if as_json:
         print_json({"key_id": made.key_id, "public_key": made.public, "file": str(file)})
     else:

@@ -52,8 +52,7 @@ def back_up(servers: Servers, folder: Path, *, progress: Progress = silent) -> d
 
     Raises: BackupRefused.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise BackupRefused(f"目录 {folder} 不为空，请另选新目录", f"{folder} isn't empty: name a new folder")
+    demand_new(folder)
     private_folder(folder).chmod(0o700)
     topics = end_offsets(servers.kafka)
     databases = {}
@@ -68,6 +67,12 @@ def back_up(servers: Servers, folder: Path, *, progress: Progress = silent) -> d
     }
     write_private(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     return manifest
+
+
+def demand_new(folder: Path) -> None:
+    """A backup goes into a folder of its own. Raises: BackupRefused: something lies there."""
+    if folder.exists() and any(folder.iterdir()):
+        raise BackupRefused(f"目录 {folder} 不为空，请另选新目录", f"{folder} isn't empty: name a new folder")
 
 
 def end_offsets(kafka: KafkaEndpoint) -> dict[str, list[int]]:
@@ -127,6 +132,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         files = {str(one["file"]): str(one["sha256"]) for one in manifest["databases"].values()}
         whole = manifest["version"] == VERSION and all(Path(file).name == file for file in files)
         differing = [file for file, digest in files.items() if whole and _digest(folder / file) != digest]
+    except FileNotFoundError as error:
+        raise BackupRefused(
+            f"没有文件 {error.filename}：{folder} 不是备份，或备份未完成；请给出 zeren backup 写成的目录",
+            f"{error.filename} isn't there: {folder} is no backup, or one that was broken off; "
+            "name the folder that zeren backup wrote",
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupRefused(
             f"{folder} 不是完整的备份（{MANIFEST}：{type(error).__name__}）",

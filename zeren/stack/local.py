@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -175,6 +176,30 @@ def running_servers(state: StateFolder) -> Servers:
         postgres=database or postgres.endpoint_of(state),
         kafka=broker or kafka.endpoint_of(state),
     )
+
+
+@contextmanager
+def servers_as_found(state: StateFolder, *, progress: Progress = silent) -> Iterator[Servers]:
+    """The servers for as long as the body runs: those that had to be started are stopped again after it.
+
+    The folder is held meanwhile where any was started, so that no other command comes to rely on it.
+
+    Raises:
+        As `start_servers`.
+    """
+    running = {one.name for one in Supervisor(state).status() if one.running}
+    started = [name for name in own_servers(state) if name not in running]
+    if not started:
+        yield running_servers(state)
+        return
+    with state.locked():
+        progress(
+            "启动 PostgreSQL 与 Kafka，之后再停止 / starting PostgreSQL and Kafka, to be stopped again afterwards"
+        )
+        try:
+            yield start_servers(state, progress=progress)
+        finally:
+            Supervisor(state, progress).stop_together(started)
 
 
 def own_servers(state: StateFolder) -> tuple[str, ...]:

@@ -299,6 +299,11 @@ class Supervisor:
         for identity in marked(self.state.id, name):
             kill(identity)
 
+    def stop_together(self, names: Collection[str]) -> None:
+        """Stop several at once; returns when all of them are gone."""
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(self.stop, names))
+
     def stop_all(self, last: Collection[str] = ()) -> None:
         """Stop everything of this state folder, last started first, and what nobody recorded.
 
@@ -307,8 +312,6 @@ class Supervisor:
         """
         records = sorted(self.records(), key=lambda record: (record.name in last, -record.order))
         for _, together in groupby(records, key=lambda record: record.order):
-            names = [record.name for record in together]
-            with ThreadPoolExecutor(len(names)) as pool:
-                list(pool.map(self.stop, names))
+            self.stop_together([record.name for record in together])
         for identity in marked(self.state.id):
             kill(identity)

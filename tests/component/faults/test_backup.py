@@ -194,6 +194,6 @@ def test_a_damaged_or_unfinished_backup_and_a_running_stack_are_refused(town: To
     with pytest.raises(BackupRefused, match=r"payment\.dump"):
         put_back(town.servers, folder, SERVICES, with_vault=False)
     (folder / MANIFEST).unlink()
-    with pytest.raises(BackupRefused, match="不是完整的备份"):
+    with pytest.raises(BackupRefused, match="备份未完成"):
         put_back(town.servers, folder, SERVICES, with_vault=False)
     assert date.fromisoformat("2024-05-14") <= (business_date(town.local) or date.min)

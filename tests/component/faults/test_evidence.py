@@ -77,5 +77,11 @@ def test_the_command_writes_a_file_that_only_its_owner_reads_and_never_over_anot
     assert done.returncode == 0, done.stderr.decode()
     assert file.read_bytes() == JUNK
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    elsewhere = (*command[:-3], str(tmp_path / "nowhere" / "x"), *command[-2:])
+    before = looks_at(town, digest)
+    refused = subprocess.run(elsewhere, cwd=CHECKOUT, capture_output=True, timeout=60, check=False)
+    assert refused.returncode == 2
+    assert f"没有目录 {tmp_path / 'nowhere'}" in refused.stderr.decode()
     again = subprocess.run(command, cwd=CHECKOUT, capture_output=True, timeout=60, check=False)
     assert again.returncode == 2
+    assert looks_at(town, digest) == before

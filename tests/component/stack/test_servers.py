@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 
 import psutil
 import psycopg
@@ -20,7 +21,7 @@ from zeren.stack.accounts import postgres_folder, unprivileged_account
 from zeren.stack.downloads import differing_jars, read_jar_list
 from zeren.stack.errors import PortTaken, ProcessFailed, StateBroken
 from zeren.stack.kafka import broker_version
-from zeren.stack.local import reset, running_servers, start_servers, stop_everything
+from zeren.stack.local import reset, running_servers, servers_as_found, start_servers, stop_everything
 from zeren.stack.postgres import server_version
 from zeren.stack.processes import MARK_STATE, identify, marked, working_in
 from zeren.stack.provision import missing_topics
@@ -109,6 +110,21 @@ def test_a_warm_start_keeps_what_was_written(own_servers):
     again = start_servers(own_servers.state)
     assert 1 in kept_rows(again)
     assert b"before the stop" in kept_records(again)
+
+
+def test_servers_are_left_as_they_were_found(own_servers):
+    """What runs stays the same process; what was started for a while is gone after it, whatever happens."""
+    before = pids(own_servers.state)
+    with servers_as_found(own_servers.state) as servers:
+        assert servers.kafka == own_servers.kafka
+    assert pids(own_servers.state) == before
+    Supervisor(own_servers.state).stop("kafka")
+    with suppress(RuntimeError), servers_as_found(own_servers.state):
+        meanwhile = pids(own_servers.state)
+        raise RuntimeError
+    assert meanwhile.keys() == {"postgres", "kafka"}
+    assert pids(own_servers.state) == {"postgres": before["postgres"]}
+    start_servers(own_servers.state)
 
 
 def test_killed_servers_start_again_with_everything_that_was_acknowledged(own_servers):

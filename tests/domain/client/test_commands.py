@@ -111,6 +111,7 @@ def test_where_nothing_runs_the_exit_code_is_3_and_nothing_is_made(
         ["validate", "no-such-file"],
         ["token"],
         ["ledger", "verify", "--where", "http://elsewhere"],
+        ["restore", "no-such-folder"],
     ],
 )
 def test_a_wrong_call_is_2(state_root: Path, arguments: list[str]) -> None:
