@@ -171,8 +171,14 @@ def resend(service: str, position: int, state_name: str | None, *, as_json: bool
     with local(state_name) as stack:
         bearer = stack.as_duty(OPERATOR)
         answer = stack.post(service, "/relay/resend", {"from_position": position}, bearer=bearer)
+    head = answer["head"]
+    if position > head:
+        fail(
+            2,
+            f"{service} 的事件表到位置 {head} 为止，没有 {position}，未重发：位置从 1 至 {head} / "
+            f"the event table of {service} ends at position {head}, nothing was sent: name one from 1 to {head}",
+        )
     if as_json:
         print_json(answer)
         return
-    head = answer["head"]
     click.echo(f"{service}: 重发 {position}–{head} / sending {position} to {head} again")

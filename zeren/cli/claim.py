@@ -43,7 +43,7 @@ def list_claims(
         print_json({"items": items})
         return
     columns = (
-        "申领 / claim", "环节 / stage", "区域 / region", "职业 / occupation", "级 / level", "申领人 / claimant",
+        "!申领 / claim", "环节 / stage", "区域 / region", "职业 / occupation", "级 / level", "申领人 / claimant",
         ">金额 / amount", "标记 / marks", "原因 / codes",
     )  # fmt: skip
     more = "；如有更多，用 --limit / perhaps more: --limit" if len(items) == limit else ""

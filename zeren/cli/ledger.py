@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from shared.tlog.errors import Malformed
+from shared.tlog.checkpoint import open_checkpoint
+from shared.tlog.errors import LogDiffers, Malformed, TlogError
 from shared.tlog.notes import VerifierKey
 from shared.tlog.tiles import TILE_WIDTH
 from zeren.cli.destinations import folder_to_fill
@@ -20,6 +21,7 @@ from zeren.stack.state import StateFolder
 from zeren.stack.whole import ledger_vkey
 from zeren.verify import ledger as verifier
 from zeren.verify.copying import copy_ledger
+from zeren.verify.errors import LedgerRewritten
 
 EVERY = 50_000
 """Entries between two lines of progress."""
@@ -131,7 +133,7 @@ def verify(
     place, key, state = _place(where, vkey, state_name)
     kept = None if state is None else state.path / "ledger.checkpoint"
     grown_from = _grown(place, key, since or kept)
-    found = verifier.verify(place, key, _progress())
+    found = _verified(place, key)
     if kept is not None:
         write_private(kept, found.note)
     if as_json:
@@ -148,12 +150,37 @@ def verify(
         )
 
 
+def _verified(place: str, key: str) -> verifier.Verified:
+    try:
+        return verifier.verify(place, key, _progress())
+    except LogDiffers:
+        if Path(place).is_dir():
+            click.echo(
+                f"{place} 是一份副本：请原样留存，另用 zeren ledger copy 复制到新目录再核验，以分清何者被改 / "
+                f"{place} is a copy: keep it as it is, copy into a new folder with zeren ledger copy and verify that, "
+                "which tells whether the copy or the ledger was altered",
+                err=True,
+            )
+        raise
+
+
 def _grown(place: str, key: str, kept: Path | None) -> int | None:
     if kept is None or not kept.exists():
         return None
-    note = kept.read_text("utf-8")
-    verifier.verify_growth(place, key, note)
-    return int(note.split("\n")[1])
+    trusted, note = VerifierKey.parse(key), kept.read_bytes()
+    try:
+        size = open_checkpoint(note, [trusted]).size
+    except TlogError as error:
+        fail(
+            2,
+            f"{kept} 不能用作先前的检查点：{error.zh} / {kept} can't be the checkpoint kept earlier: {error.en}",
+        )
+    try:
+        verifier.verify_growth(place, key, note.decode())
+    except LedgerRewritten:
+        click.echo(f"先前的检查点在 / the checkpoint kept earlier: {kept}", err=True)
+        raise
+    return size
 
 
 def _progress(every: int = EVERY) -> Callable[[int, int], None]:

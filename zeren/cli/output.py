@@ -32,19 +32,34 @@ def print_json(answer: Any) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table; columns whose name begins with > are aligned to the right.
 
-    Folded in a narrow terminal, never cut: no id or amount may lose its end. A heading takes a line a language.
+    Folded in a narrow terminal, never cut: no amount may lose its end. A heading takes a line a language. A first column
+    whose name begins with ! holds an id that is to be copied: where the table would be folded, a row is a few lines.
     """
-    screen = console()
+    screen, rows = console(), list(rows)
     if title:
         screen.print(title, soft_wrap=True, markup=False)
-    screen.print(table(columns, rows))
+    made = table(columns, rows)
+    unfolded = screen.measure(made, options=screen.options.update(width=1_000)).maximum
+    if columns[0].startswith("!") and unfolded > screen.width:
+        _print_lines(screen, columns, rows)
+    else:
+        screen.print(made)
+
+
+def _print_lines(screen: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """The id on a line of its own, then the cells that hold something, each behind its heading."""
+    for identity, *cells in rows:
+        screen.print(identity, soft_wrap=True, markup=False)
+        for heading, cell in zip(columns[1:], cells, strict=True):
+            if cell not in (None, ""):
+                screen.print(f"    {heading.removeprefix('>')}: {cell}", soft_wrap=True, markup=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """The table of `print_table`, to be printed with others."""
     made = Table()
     for column in columns:
-        heading = column.removeprefix(">").replace(" / ", "\n")
+        heading = column.lstrip(">!").replace(" / ", "\n")
         made.add_column(heading, justify="right" if column.startswith(">") else "left", overflow="fold")
     for row in rows:
         made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))

@@ -71,7 +71,7 @@ def list_parked(service: str | None, state_name: str | None, *, as_json: bool) -
 def _show_facts(facts: list[dict[str, Any]]) -> None:
     if facts:
         columns = (
-            "编号 / id", "服务 / service", "事实 / fact", "来源 / source", ">位置 / position", "出错 / error",
+            "!编号 / id", "服务 / service", "事实 / fact", "来源 / source", ">位置 / position", "出错 / error",
             "自 / since", ">其后等待 / behind",
         )  # fmt: skip
         rows = [

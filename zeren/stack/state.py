@@ -113,11 +113,15 @@ class StateFolder:
             return True
 
         if not wait_until(taken, seconds):
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "?"
             os.close(descriptor)
             raise StateBusy(
-                f"另一个 zeren 命令正在使用 {self.path}，请等它结束或先停止它",
-                f"another zeren command is using {self.path}; let it finish or stop it first",
+                f"另一个 zeren 命令（进程 {holder}）正在使用 {self.path}：请等它结束，或在其终端按 Ctrl-C",
+                f"another zeren command (process {holder}) is using {self.path}: "
+                "let it finish, or press Ctrl-C where it runs",
             )
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         self._lock_file = descriptor
 
     def secret(self, name: str) -> str:

@@ -159,6 +159,8 @@ def test_facts_that_kafka_lost_are_sent_again_when_an_operator_asks(town: Town, 
     state = town.state.path.name
     assert main(["resend", "enrolment", "--from", "1", "--state", state, "--json"]) == 0
     assert json.loads(capfd.readouterr().out) == {"from_position": 1, "head": town.head("enrolment")}
+    assert main(["resend", "enrolment", "--from", "99999", "--state", state]) == 2
+    assert f"从 1 至 {town.head('enrolment')}" in capfd.readouterr().err
     wait_drained(town.local)
     assert town.stopped() == {}
     assert ledger.verify(f"{town.local.url('audit')}/log", whole.ledger_vkey(town.state)).size == size

@@ -25,7 +25,7 @@ def test_two_commands_never_work_on_one_folder(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(state.path)], stdout=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(StateBusy, match=str(state.path)), state.locked():
+        with pytest.raises(StateBusy, match=rf"process {holder.pid}\) is using {state.path}"), state.locked():
             pass
     finally:
         holder.send_signal(signal.SIGKILL)

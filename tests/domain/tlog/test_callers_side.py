@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -27,6 +28,7 @@ from shared.tlog.errors import (
 )
 from shared.tlog.notes import MAX_NOTE_BYTES, Signer
 from zeren.cli.ledger import check
+from zeren.cli.ledger import verify as verify_command
 from zeren.verify.errors import AnswerTooLarge, FactNotFound, LedgerRewritten, LedgerUnreachable, NoLedger
 from zeren.verify.ledger import checkpoint, prove, verify, verify_growth, verify_proof
 
@@ -169,6 +171,39 @@ def test_history_rewritten_or_rolled_back_is_named(url: str, vkey: str, log_of: 
     for kept in (log_of([b"another", *facts[1:300]]), log_of([b"another", *facts[1:700]]), log_of(facts)):
         with pytest.raises(LedgerRewritten):
             verify_growth(url, vkey, sign_checkpoint(kept.checkpoint, [signer]))
+
+
+@pytest.mark.parametrize("kept", [b"\xff", b"no note", b"zeren.test/ledger\n7\n"])
+def test_a_kept_checkpoint_that_is_none_is_named(kept: bytes, folder: Path, vkey: str) -> None:
+    """The file is at fault, not the ledger: a wrong call."""
+    file = folder / "kept"
+    file.write_bytes(kept)
+    with pytest.raises(click.ClickException) as refused:
+        verify_command.callback(str(folder), vkey, file, None, as_json=False)
+    assert refused.value.exit_code == 2
+    assert refused.value.message.startswith(f"{file} 不能用作先前的检查点")
+
+
+def test_a_kept_checkpoint_that_contradicts_the_ledger_is_named(
+    folder: Path, vkey: str, log_of: Logs, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both are evidence: the caller must know which file is one of them."""
+    other = folder / "other"
+    log_of(_facts(800)).write(other, signer)
+    with pytest.raises(LedgerRewritten):
+        verify_command.callback(str(folder), vkey, other / "checkpoint", None, as_json=False)
+    assert str(other / "checkpoint") in capsys.readouterr().err
+
+
+def test_of_an_altered_copy_it_is_told_how_to_judge_the_ledger_itself(
+    folder: Path, vkey: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files that are there are never fetched again: only a new folder shows what the ledger serves."""
+    file = folder / "tile/entries/001"
+    file.write_bytes(file.read_bytes().replace(b"fact-300", b"fact-3x0", 1))
+    with pytest.raises(EntryDiffers):
+        verify_command.callback(str(folder), vkey, None, None, as_json=False)
+    assert "copy into a new folder" in capsys.readouterr().err
 
 
 def test_a_partial_tile_may_be_gone_once_the_full_one_is_there(
