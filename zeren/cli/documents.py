@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,8 @@ def _show_wrong(file: Path, wrong: list[Judged]) -> None:
 def codes(prefix: str, *, as_json: bool) -> None:
     """全部原因代码（可给前缀） / Every reason code with its text and source; PREFIX narrows them."""
     found = [code for name, code in sorted(CATALOGUE.items()) if name.startswith(prefix)]
+    if not found:
+        fail(2, _no_code(prefix))
     if as_json:
         print_json({"codes": [code._asdict() for code in found]})
         return
@@ -95,6 +98,16 @@ def codes(prefix: str, *, as_json: bool) -> None:
     print_table(
         f"{len(found)} 个代码 / codes", columns, ((one.code, one.zh, one.en, one.source) for one in found)
     )
+
+
+def _no_code(prefix: str) -> str:
+    """That no code begins so, and what may have been meant: its group, near codes and prefixes, else every prefix."""
+    prefixes = sorted({name.partition(".")[0] for name in CATALOGUE})
+    group = prefix.partition(".")[0]
+    near = [group] if group in prefixes else difflib.get_close_matches(prefix, [*prefixes, *CATALOGUE])
+    zh, en = ("是否指", "did you mean") if near else ("前缀有", "the prefixes are")
+    meant = ", ".join(near or prefixes)
+    return f"没有以 {prefix!r} 开头的代码；{zh}：{meant} / no code begins with {prefix!r}; {en}: {meant}"
 
 
 @click.command()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+from click.exceptions import NoSuchCommand
 
 from zeren.cli import usage
 
@@ -77,6 +78,15 @@ class Commands(click.Group):
         loaded = importlib.import_module(module)
         found: Any = getattr(loaded, cmd_name, None) or loaded.main
         return found if isinstance(found, click.Command) else _passing_on(cmd_name, found)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; a mistyped name is compared with those that are loaded only when called."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands with their short texts, without loading any."""

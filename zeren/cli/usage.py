@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
@@ -44,9 +44,9 @@ def told(error: click.UsageError) -> str:
 
 def _chinese(error: click.UsageError) -> str:
     if isinstance(error, NoSuchCommand):
-        return f"没有命令 {error.command_name!r}"
+        return f"没有命令 {error.command_name!r}{_meant(error.possibilities)}"
     if isinstance(error, click.NoSuchOption):
-        return f"没有选项 {error.option_name!r}"
+        return f"没有选项 {error.option_name!r}{_meant(error.possibilities)}"
     if isinstance(error, click.MissingParameter):
         kind = "参数" if error.param_type == "argument" or isinstance(error.param, click.Argument) else "选项"
         return f"缺少{kind} {_name(error)}{_wanted(error)}"
@@ -55,6 +55,11 @@ def _chinese(error: click.UsageError) -> str:
     if isinstance(error, click.BadOptionUsage):
         return f"选项 {error.option_name!r} 缺少其值，或不应有值"
     return "参数多余或不全"
+
+
+def _meant(possibilities: Sequence[str] | None) -> str:
+    """What the caller may have meant; "" where nothing comes near."""
+    return f"，是否指 {'、'.join(map(repr, possibilities))}？" if possibilities else ""
 
 
 def _name(error: click.BadParameter) -> str:

@@ -123,6 +123,9 @@ def test_a_wrong_call_is_2(state_root: Path, arguments: list[str]) -> None:
     ("arguments", "told"),
     [
         (["nonsense"], "没有命令 'nonsense' / No such command"),
+        (["statsu"], "没有命令 'statsu'，是否指 'status'"),
+        (["audit", "replya"], "没有命令 'replya'，是否指 'replay'？ / No such command"),
+        (["submit", "--kye"], "没有选项 '--kye'，是否指 '--key'？ / No such option"),
         (["status", "--nope"], "没有选项 '--nope' / No such option"),
         (["day", "open"], "缺少选项 '--through'，形式须为 %Y-%m-%d / Missing option"),
         (["claim", "show"], "缺少参数 'CLAIM_ID'，须为 UUID / Missing argument"),
@@ -176,6 +179,26 @@ def test_codes_are_told_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     codes = json.loads(capsys.readouterr().out)["codes"]
     assert {one["code"].split(".")[0] for one in codes} == {"sheet"}
     assert all(one["zh"] and one["en"] for one in codes)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "told"),
+    [
+        ("shete", "是否指：sheet"),
+        ("sheet.hour_wrong", "did you mean: sheet\n"),
+        ("policy.unknwon", "did you mean: policy\n"),
+        ("ersaure", "是否指：erasure"),
+        ("nosuch", "前缀有：action, batch"),
+    ],
+)
+def test_a_prefix_that_no_code_has_is_refused(
+    prefix: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With near codes, or with the prefixes that there are; for a machine too."""
+    assert main(["codes", prefix]) == main(["codes", prefix, "--json"]) == 2
+    shown = capsys.readouterr()
+    assert told in shown.err
+    assert not shown.out
 
 
 def test_validate_says_no_by_its_exit_code(
