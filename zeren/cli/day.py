@@ -32,7 +32,11 @@ def show(state_name: str | None, *, as_json: bool) -> None:
 
 @day.command("open")
 @click.option(
-    "--through", type=click.DateTime(["%Y-%m-%d"]), required=True, help="开启到该日 / open up to this day"
+    "--through",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    required=True,
+    help="开启到该日 / open up to this day",
 )
 @state_option
 @json_option

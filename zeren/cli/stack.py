@@ -54,6 +54,7 @@ name_option = click.option(
 @click.option(
     "--first-day",
     type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
     help="新状态的首个业务日期（默认今天；演示为其首日） / a fresh stack's first business day "
     "(default: today; a demo's own first)",
 )
