@@ -58,9 +58,9 @@ _SHOWN_OUTCOMES = ("accepted", "rejected", "quarantined", "parked", "resent")
     help="持续刷新，Ctrl-C 结束（默认每 2 秒）/ look again and again until Ctrl-C (default: every 2 s)",
 )
 def status(state_name: str | None, *, as_json: bool, watch: float | None) -> None:
-    """异常在先，然后是各服务与服务器 / What is wrong first, then each service, then the servers.
+    """异常与须留意者在先，然后是各服务与服务器 / What is wrong or to be noted first, then services and servers.
 
-    退出码 / exit codes: 0 一切正常 all is well · 1 有异常 something is wrong · 3 未全部运行或就绪 not all of it runs
+    退出码 / exit codes: 0 无异常 nothing is wrong · 1 有异常 something is wrong · 3 未全部运行或就绪 not all of it runs
     and is ready
     """
     name = chosen_name(state_name)
@@ -122,7 +122,7 @@ def _screen(shown: dict[str, Any]) -> RenderableType:
     services = {one["name"]: one for one in shown["services"]}
     return Group(
         _title(shown),
-        *_wrongs(shown["wrong"]),
+        *_wrongs(shown["wrong"], shown["notes"]),
         table(_SERVICES, [_service_row(one) for one in shown["services"] if one["name"] in SERVICES]),
         *_ledger(shown),
         table(_PROCESSES, [_process_row(one, services.get(one["name"])) for one in shown["processes"]]),
@@ -137,13 +137,17 @@ def _title(shown: dict[str, Any]) -> Text:
     return Text(f"{shown['state']}  {now}  业务日期 / business date: {date}")
 
 
-def _wrongs(wrong: list[dict[str, str]]) -> Iterator[Text]:
-    if not wrong:
+def _wrongs(wrong: list[dict[str, str]], notes: list[dict[str, str]]) -> Iterator[Text]:
+    """What is wrong, then what is only to be known: each with what to do."""
+    if wrong:
+        told = "1 thing is wrong" if len(wrong) == 1 else f"{len(wrong)} things are wrong"
+        yield Text(f"✗ {len(wrong)} 处异常 / {told}", style="bold red")
+    elif notes:
+        yield Text("✓ 没有异常，但请留意 / nothing is wrong, but note", style="green")
+    else:
         yield Text("✓ 一切正常 / all is well", style="green")
-        return
-    yield Text(f"✗ {len(wrong)} 处异常 / {len(wrong)} things are wrong", style="bold red")
-    for one in wrong:
-        yield Text(f"  {one['check']}: {one['found']}", style="red")
+    for one, style in [*((one, "red") for one in wrong), *((one, "yellow") for one in notes)]:
+        yield Text(f"  {one['check']}: {one['found']}", style=style)
         yield Text(f"    → {one['advice']}")
 
 

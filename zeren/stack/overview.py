@@ -23,7 +23,7 @@ from zeren.stack.state import StateFolder
 from zeren.stack.supervisor import ProcessStatus, Supervisor
 from zeren.stack.ways_out import NOT_RUNNING, SILENT
 from zeren.stack.whole import ledger_vkey, missing
-from zeren.stack.wrong import NOT_READY, ROOM, Wrong, in_answer, in_metrics
+from zeren.stack.wrong import NOT_READY, ROOM, Wrong, in_answer, in_metrics, worth_knowing
 
 _ORDER = ("postgres", "kafka", ISSUER, *SERVICES)
 
@@ -94,6 +94,7 @@ def overview(stack: Local, start: str, before: Scrapes | None = None) -> Overvie
             "ready": not lacking and all(_is_ready(one) for one in answers),
             "well": not wrong,
             "wrong": [_told(one.finding) for one in wrong],
+            "notes": [_told(finding) for finding in _noted(answers)],
             "missing": list(lacking),
             "services": [_service(one, (before or {}).get(one.name)) for one in answers],
             "processes": [_process(one) for one in processes],
@@ -147,6 +148,12 @@ def _said(answers: Sequence[Answered], lacking: Sequence[str], start: str) -> It
             yield Wrong(NOT_READY, SILENT.finding(f"service {one.name}", name=one.name))
         if one.scrape is not None:
             yield from in_metrics(one.name, one.scrape)
+
+
+def _noted(answers: Sequence[Answered]) -> Iterator[Finding]:
+    for one in answers:
+        if one.scrape is not None:
+            yield from worth_knowing(one.name, one.scrape)
 
 
 def _full(folders: Sequence[Path]) -> Iterator[Wrong]:

@@ -209,6 +209,20 @@ AWAITING_OPERATOR = WayOut(
     do_zh="zeren parked list 看错误；修复并重启后 zeren parked retry operator:错误类名",
     do_en="zeren parked list names the fault; mend it, restart, then zeren parked retry operator:<its class>",
 )
+SUBMISSIONS_WAIT = WayOut(
+    zh="{count} 份报送在等待：前序事实 {fact}、密钥登记 {key}、他方回执 {receipt}；齐备即办理，到期则退回或隔离",
+    en="submissions that wait: {count} (for a fact {fact}, for a key {key}, for another body's receipt {receipt}); "
+    "decided once it comes, else rejected or quarantined at the deadline",
+    do_zh="zeren parked list 看各等什么、至何时；等密钥的，登记密钥",
+    do_en="zeren parked list tells what each waits for and until when; register the key where it is one",
+)
+QUARANTINED = WayOut(
+    zh="进程启动以来隔离 {count} 份报送：无法确认报送人，没有回执",
+    en="submissions quarantined since the process started: {count}; nobody can be held for them, no receipt went out",
+    do_zh="多半是签名或密钥有误：请报送人与 zeren institution key list 核对；各种原因见 docs/operations.md",
+    do_en="mostly a wrong signature or key: have the sender compare with zeren institution key list; "
+    "docs/operations.md has the reasons",
+)
 LAGGING = WayOut(
     zh="落后 {seconds} 秒：下一条未处理的记录已等这么久",
     en="{seconds} s behind: the next record that isn't decided has waited so long",

@@ -1,10 +1,11 @@
-"""What is wrong with a running stack, the worst first."""
+"""What is wrong with a running stack, the worst first; and what is not, yet should be known."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from shared.telemetry.counted import RECEIPTS
 from shared.telemetry.outages import FILES, VAULT
 from shared.telemetry.seen import (
     LAG_SECONDS,
@@ -30,11 +31,17 @@ from zeren.stack.ways_out import (
     LEDGER_BEHIND,
     PARKED_STANDING,
     PROJECTION_BEHIND,
+    QUARANTINED,
     RELAY_BEHIND,
+    SUBMISSIONS_WAIT,
 )
 
 STOPPED, NOT_READY, OUTAGE, PARKED, LAG, AGE, ROOM = range(7)
 """How bad: what never goes on by itself before what waits, what waits before what is late, the future last."""
+
+
+GOES_ON = ("fact", "key", "receipt")
+"""What a parked submission waits for that comes without an operator, or else its deadline does."""
 
 
 class Wrong(NamedTuple):
@@ -59,6 +66,17 @@ def in_metrics(name: str, scrape: Scrape) -> Iterator[Wrong]:
     memory = scrape.most(MEMORY)
     if memory is not None and memory > thresholds.MEMORY_BYTES:
         yield Wrong(ROOM, LARGE.finding(f"memory {name}", name=name, megabytes=int(memory / 1e6)))
+
+
+def worth_knowing(name: str, scrape: Scrape) -> Iterator[Finding]:
+    """What goes on without an operator, though a sender waits or gets no answer: parked and quarantined submissions."""
+    waiting = {kind: int(scrape.total(PARKED_SUBMISSIONS, kind=kind) or 0) for kind in GOES_ON}
+    if any(waiting.values()):
+        told: dict[str, Any] = {"count": sum(waiting.values()), **waiting}
+        yield SUBMISSIONS_WAIT.finding(f"parked {name}", **told)
+    quarantined = int(scrape.total(RECEIPTS, outcome="quarantined") or 0)
+    if quarantined:
+        yield QUARANTINED.finding(f"quarantine {name}", count=quarantined)
 
 
 def _outages(name: str, scrape: Scrape) -> Iterator[Wrong]:

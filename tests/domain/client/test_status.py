@@ -31,7 +31,7 @@ from zeren.stack.figures import figures
 from zeren.stack.overview import Overview
 from zeren.stack.scrape import Scrape
 from zeren.stack.state import StateFolder
-from zeren.stack.wrong import in_answer, in_metrics
+from zeren.stack.wrong import in_answer, in_metrics, worth_knowing
 
 START = "zeren up"
 WHERE = "payment.intake zeren.payment.intake.v1/3"
@@ -149,6 +149,22 @@ def test_what_goes_on_by_itself_or_is_told_elsewhere_is_not_wrong(
     assert found_in(metrics, Seen(metric, 1, labels)) == []
 
 
+def test_what_waits_or_got_no_answer_is_told_though_it_is_not_wrong(metrics: Metrics) -> None:
+    """By what it waits for, with what to do; what an operator must mend is wrong, and not told twice."""
+    metrics.seen = [Seen(PARKED_SUBMISSIONS, 0, ("fact",)), Seen(PARKED_SUBMISSIONS, 5, ("operator",))]
+    assert list(worth_knowing("payment", scraped(metrics))) == []
+    metrics.add(RECEIPTS, 3, "quarantined")
+    metrics.seen = [
+        Seen(PARKED_SUBMISSIONS, count, (kind,)) for count, kind in ((1, "fact"), (2, "key"), (5, "operator"))
+    ]
+    waiting, quarantined = worth_knowing("payment", scraped(metrics))
+    assert (waiting.check, quarantined.check) == ("parked payment", "quarantine payment")
+    assert "3 份报送在等待：前序事实 1、密钥登记 2、他方回执 0" in waiting.found
+    assert "zeren parked list" in waiting.advice
+    assert "quarantined since the process started: 3;" in quarantined.found
+    assert "{" not in waiting.found + waiting.advice + quarantined.found + quarantined.advice
+
+
 def test_the_worst_comes_first(metrics: Metrics) -> None:
     """Stopped partitions, not ready, outages, parked, lag, ages, room: whatever the order of asking."""
     metrics.seen = [
@@ -182,7 +198,7 @@ def shown(**changes: Any) -> dict[str, Any]:
     silent = {"name": "audit", "ready": False, "url": "", "detail": {}, "figures": None}
     one = {"name": "payment", "pid": 7, "running": True, "memory_bytes": 120_000_000, "log": "l"}
     return {
-        "state": "/s/up", "ready": True, "well": True, "wrong": [], "missing": [], "processes": [one],
+        "state": "/s/up", "ready": True, "well": True, "wrong": [], "notes": [], "missing": [], "processes": [one],
         "services": [{**row, "figures": {**found, "facts": 12_345, "facts_per_second": 250.0}}, silent],
         "disks": [{"folder": "/s", "free_bytes": 3_000_000_000}], "business_date": "2024-05-14",
         "ledger_vkey": "k+1", **changes,
@@ -190,6 +206,8 @@ def shown(**changes: Any) -> dict[str, Any]:
 
 
 WRONG = [{"check": f"partition {WHERE}", "found": "分区已停止 / the partition stopped", "advice": "看 / see"}]
+
+NOTES = [{"check": "parked payment", "found": "1 份在等待 / 1 waits", "advice": "zeren parked list"}]
 
 
 @pytest.fixture
@@ -256,6 +274,28 @@ def test_the_screen_has_what_is_wrong_before_everything_else(
     assert "4·0·1·0·0" in row
     silent = next(line for line in screen.splitlines() if line.startswith("│ audit"))
     assert "无应答 / silent" in silent
+
+
+@pytest.mark.parametrize(
+    ("changes", "head"),
+    [
+        ({}, "✓ 一切正常 / all is well"),
+        ({"notes": NOTES}, "✓ 没有异常，但请留意 / nothing is wrong, but note"),
+        ({"wrong": WRONG}, "✗ 1 处异常 / 1 thing is wrong"),
+        ({"wrong": WRONG * 2, "notes": NOTES}, "✗ 2 处异常 / 2 things are wrong"),
+    ],
+)
+def test_all_is_well_only_where_there_is_nothing_to_know_either(
+    looking: Callable[..., None], capsys: pytest.CaptureFixture[str], changes: dict[str, Any], head: str
+) -> None:
+    """What is wrong stands before what is to be known; a note alone changes no exit code."""
+    looking(shown(**changes))
+    assert main(["status"]) == (1 if "wrong" in changes else 0)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    told = [*changes.get("wrong", ()), *changes.get("notes", ())]
+    assert lines[1] == head
+    assert lines[2 : 2 + 2 * len(told) : 2] == [f"{one['check']}: {one['found']}" for one in told]
+    assert lines[3 : 3 + 2 * len(told) : 2] == [f"→ {one['advice']}" for one in told]
 
 
 @pytest.mark.parametrize(
