@@ -142,8 +142,8 @@ async def _recover(service: str, settings: ServiceSettings, parts: Parts, progre
         with relay_lock(context.engine, service) as locked:
             if not locked() or _others(context):
                 raise RecoverRefused(
-                    f"{service} 正在运行：请先停止它的全部进程",
-                    f"{service} runs: stop all of its processes first",
+                    f"{service} 正在运行：请先停止它的全部进程（本地环境：zeren down）",
+                    f"{service} runs: stop all of its processes first (of a local stack: zeren down)",
                 )
             summary = await _Recovery(context, progress).run()
             if parts.recover is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from zeren.stack.client import Local
 from zeren.stack.files import write_private
 
 REPLAY_PAGE = 500
+SHA256 = re.compile(r"[0-9a-f]{64}")
 ROLES = {
     "USED": "使用 / used",
     "ATTESTED": "证明 / attested",
@@ -199,9 +201,22 @@ def show_responsibility(told: dict[str, Any]) -> None:
     print_table("责任链 / responsibility", columns, rows)
 
 
+def _digest(_context: click.Context, _argument: click.Parameter, digest: str) -> str:
+    """As receipts write it; judged before anything is asked."""
+    if not SHA256.fullmatch(digest.lower()):
+        fail(
+            2,
+            f"DIGEST 须为 64 位十六进制（SHA-256 全文），这里是 {len(digest)} 个字符；见 "
+            f"zeren audit replay CLAIM --json 的 origin.digest / "
+            f"DIGEST takes 64 hex digits, a whole SHA-256, not {len(digest)} characters; it stands in "
+            "zeren audit replay CLAIM --json as origin.digest",
+        )
+    return digest.lower()
+
+
 @audit.command("evidence")
 @click.argument("service", type=click.Choice(("enrolment", "certification", "payment")))
-@click.argument("digest")
+@click.argument("digest", callback=_digest)
 @click.option(
     "--reason",
     required=True,

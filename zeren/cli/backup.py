@@ -94,6 +94,13 @@ def restore(
 
     默认不恢复保险库：旧保险库缺少后来的人员 / Not the vault: an older one lacks the persons of later facts.
     """
+    if not folder.is_dir():
+        fail(
+            2,
+            f"没有目录 {folder.absolute()}：请给出 zeren backup 目录 当时写入的目录；尚无备份则先运行它 / "
+            f"there is no folder {folder.absolute()}: name the one that zeren backup FOLDER wrote; without a backup, "
+            "run that first",
+        )
     state, progress = _state(state_name), timed_progress(to_stderr=True)
     chosen = services or SERVICES
     read_manifest(folder)  # before any server is started

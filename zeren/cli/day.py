@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import click
 
@@ -22,8 +22,8 @@ def day() -> None:
 def show(state_name: str | None, *, as_json: bool) -> None:
     """当前业务日期 / The business date now."""
     with local(state_name) as stack:
-        date = business_date(stack)
-    shown = date.isoformat() if date else None
+        found = business_date(stack)
+    shown = found.isoformat() if found else None
     if as_json:
         print_json({"date": shown})
     else:
@@ -43,8 +43,16 @@ def show(state_name: str | None, *, as_json: bool) -> None:
 def open_through(through: datetime, state_name: str | None, *, as_json: bool) -> None:
     """开启业务日期直到某日；先等各服务处理完 / Open days up to a date, once nothing is under way in any service."""
     with local(state_name) as stack:
-        date = open_days(stack, through.date(), progress=timed_progress(to_stderr=True))
+        before = business_date(stack)
+        now = open_days(stack, through.date(), progress=timed_progress(to_stderr=True))
     if as_json:
-        print_json({"date": date.isoformat()})
+        print_json({"date": now.isoformat()})
     else:
-        click.echo(f"业务日期 {date} / the business date is {date}")
+        click.echo(opened(before, through.date(), now))
+
+
+def opened(before: date | None, asked: date, now: date) -> str:
+    """What came of it: a day that is open already stays so, and the date never goes back."""
+    if before is not None and asked <= before:
+        return f"{asked} 早已开启，未作改动；业务日期 {now} / {asked} is open already, nothing changed; it is {now}"
+    return f"业务日期 {now} / the business date is {now}"

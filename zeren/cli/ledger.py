@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -217,8 +218,23 @@ def copy(folder: Path, *, where: str | None, vkey: str | None, state_name: str |
     )
 
 
+def _id_or_index(_context: click.Context, _argument: click.Parameter, fact: str) -> str | int:
+    """As facts write their ids; judged before anything is asked."""
+    if fact.isascii() and fact.isdigit():
+        return int(fact)
+    try:
+        return str(UUID(fact))
+    except ValueError:
+        return fail(
+            2,
+            f"FACT 须为事实编号（UUID，见 zeren audit replay CLAIM --json 各事实的 id）或账本序号，而非 {fact!r} / "
+            f"FACT is a fact's id (a UUID: the id of each fact in zeren audit replay CLAIM --json) or its index in the "
+            f"ledger, not {fact!r}",
+        )
+
+
 @ledger.command("prove")
-@click.argument("fact")
+@click.argument("fact", callback=_id_or_index)
 @click.option(
     "--out",
     callback=folder_to_fill,
@@ -230,11 +246,17 @@ def copy(folder: Path, *, where: str | None, vkey: str | None, state_name: str |
 @state_option
 @json_option
 def prove(
-    fact: str, *, out: Path | None, where: str | None, vkey: str | None, state_name: str | None, as_json: bool
+    fact: str | int,
+    *,
+    out: Path | None,
+    where: str | None,
+    vkey: str | None,
+    state_name: str | None,
+    as_json: bool,
 ) -> None:
     """证明某事实在账本内（编号或序号） / Prove that a fact stands in the ledger, by its id or its index."""
     place, key, _ = _place(where, vkey, state_name)
-    proven = verifier.prove(place, key, int(fact) if fact.isdigit() else fact)
+    proven = verifier.prove(place, key, fact)
     head = proven.checkpoint
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

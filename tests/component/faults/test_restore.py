@@ -261,7 +261,9 @@ def test_a_service_that_runs_is_not_recovered(place, capsys):
     with relay_lock(place.world.engine, "enrolment") as locked:
         assert locked()
         assert place.recover() == REFUSED
-    assert "正在运行" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "正在运行" in told
+    assert "zeren down" in told
 
 
 def test_other_bytes_at_a_position_that_both_have_are_refused_by_name(place, capsys):

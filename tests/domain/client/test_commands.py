@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from zeren.cli.day import opened
 from zeren.cli.entry import COMMANDS, HIDDEN, main
 from zeren.institution.keys import SigningKey, write_key
 
@@ -178,6 +180,56 @@ def test_a_reason_is_judged_before_anything_is_asked(
     """Its form and its bounds; without a stack a sound one ends with 3. Empty means that no names are read."""
     assert main([*arguments, reason]) == code
     assert capsys.readouterr().err.startswith("--reason 须为") == (code == 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["ledger", "prove", "xyz"], ["FACT 须为事实编号（UUID", "not 'xyz'"]),
+        (["ledger", "prove", "²"], ["FACT 须为事实编号（UUID", "not '²'"]),
+        (
+            [*EVIDENCE[:3], "0db7", *EVIDENCE[4:], "CASE_REVIEW"],
+            ["DIGEST 须为 64 位十六进制", "not 4 characters"],
+        ),
+        ([*EVIDENCE[:3], "g" * 64, *EVIDENCE[4:], "CASE_REVIEW"], ["DIGEST 须为 64 位十六进制"]),
+        (["restore", "no-such-folder"], ["没有目录 /", "no-such-folder", "zeren backup FOLDER"]),
+    ],
+)
+def test_an_argument_of_wrong_form_is_told_before_anything_is_asked(
+    state_root: Path, arguments: list[str], told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what is wanted and where it stands; nothing runs, yet the exit code is that of a wrong call."""
+    assert main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert all(part in shown for part in told)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ledger", "prove", FACT],
+        ["ledger", "prove", FACT.upper()],
+        ["ledger", "prove", "17"],
+        [*EVIDENCE[:3], "A" * 64, *EVIDENCE[4:], "CASE_REVIEW"],
+    ],
+)
+def test_an_argument_of_right_form_is_asked_about(state_root: Path, arguments: list[str]) -> None:
+    """An id or an index, a digest in large letters too: then a running stack is wanted."""
+    assert main(arguments) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "told"),
+    [
+        (None, date(2024, 8, 7), "业务日期 2024-08-07 / the business date is 2024-08-07"),
+        (date(2024, 8, 6), date(2024, 8, 7), "业务日期 2024-08-07 / the business date is 2024-08-07"),
+        (date(2024, 8, 7), date(2024, 8, 7), "2024-08-07 早已开启，未作改动；业务日期 2024-08-07 / "),
+        (date(2024, 8, 7), date(2024, 8, 1), "2024-08-01 is open already, nothing changed; it is 2024-08-07"),
+    ],
+)
+def test_a_day_that_is_open_already_is_told_as_such(before: date | None, asked: date, told: str) -> None:
+    """The business date never goes back."""
+    assert told in opened(before, asked, date(2024, 8, 7))
 
 
 def test_codes_are_told_as_json(capsys: pytest.CaptureFixture[str]) -> None:
