@@ -32,8 +32,9 @@ def print_json(answer: Any) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table; columns whose name begins with > are aligned to the right.
 
-    Folded in a narrow terminal, never cut: no amount may lose its end. A heading takes a line a language. A first column
-    whose name begins with ! holds an id that is to be copied: where the table would be folded, a row is a few lines.
+    Folded in a narrow terminal, never cut: no amount may lose its end. A heading takes a line a language. A first
+    column whose name begins with ! holds an id that is to be copied: where the table would be folded, a row is a few
+    lines instead.
     """
     screen, rows = console(), list(rows)
     if title:
