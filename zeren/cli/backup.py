@@ -69,7 +69,7 @@ def backup(folder: Path, state_name: str | None, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--only",
     "services",
