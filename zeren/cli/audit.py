@@ -30,13 +30,23 @@ ROLES = {
 }
 
 
+REASON_ZH = (
+    "原因代码为 2–32 个大写字母、数字或下划线，以字母开头；没有固定清单，"
+    "常用 CASE_REVIEW 核查个案、COMPLAINT 投诉、SPOT_CHECK 抽查"
+)
+REASON_EN = (
+    "the code is 2–32 of A–Z, 0–9 and _, a letter first; no list is fixed, "
+    "usual are CASE_REVIEW, COMPLAINT, SPOT_CHECK"
+)
+
+
 def _reason_code(_context: click.Context, option: click.Parameter, reason: str) -> str:
     """As the service judges it, before anything is asked."""
     if not is_reason_code(reason) and (reason or option.required):
         fail(
             2,
-            "--reason 须为原因代码：2–32 个大写字母、数字或下划线，如 CASE_REVIEW / "
-            "--reason must be a code of 2–32 of A–Z, 0–9 and _, such as CASE_REVIEW",
+            "--reason 须为原因代码：2–32 个大写字母、数字或下划线，以字母开头，如 CASE_REVIEW / "
+            "--reason must be a code of 2–32 of A–Z, 0–9 and _, a letter first, such as CASE_REVIEW",
         )
     return reason
 
@@ -46,7 +56,8 @@ reason_option = click.option(
     callback=_reason_code,
     default="CASE_REVIEW",
     show_default=True,
-    help="查阅姓名的原因，查阅本身入账；空则不显示 / why names are read: the reading is a fact; empty shows none",
+    help=f"查阅姓名的原因，查阅本身入账；空则不显示；{REASON_ZH} / "
+    f"why names are read: the reading is a fact; empty shows none; {REASON_EN}",
 )
 
 
@@ -221,7 +232,7 @@ def _digest(_context: click.Context, _argument: click.Parameter, digest: str) ->
     "--reason",
     required=True,
     callback=_reason_code,
-    help="查阅的原因代码，查阅本身入账 / why, as a code; the reading is a fact",
+    help=f"查阅的原因，查阅本身入账；{REASON_ZH} / why; the reading is a fact; {REASON_EN}",
 )
 @click.option(
     "--to",

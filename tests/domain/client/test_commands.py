@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.identity import is_reason_code
 from zeren.cli.day import opened
 from zeren.cli.entry import COMMANDS, HIDDEN, main
 from zeren.institution.keys import SigningKey, write_key
@@ -230,6 +231,17 @@ def test_an_argument_of_right_form_is_asked_about(state_root: Path, arguments: l
 def test_a_day_that_is_open_already_is_told_as_such(before: date | None, asked: date, told: str) -> None:
     """The business date never goes back."""
     assert told in opened(before, asked, date(2024, 8, 7))
+
+
+@pytest.mark.parametrize("command", ["replay", "responsible", "evidence"])
+def test_the_help_names_the_form_of_a_reason_and_usual_ones(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In both languages; each usual one is a code that the service takes."""
+    assert main(["audit", command, "--help"]) == 0
+    page = capsys.readouterr().out
+    assert all(one in page and is_reason_code(one) for one in ("CASE_REVIEW", "COMPLAINT", "SPOT_CHECK"))
+    assert "以字母开头" in "".join(page.split())
 
 
 def test_codes_are_told_as_json(capsys: pytest.CaptureFixture[str]) -> None:
