@@ -126,8 +126,10 @@ def ended(name: str, log: Path, start: str, code: int | None = None) -> Finding:
     """
     line = _last_line(log)
     words, killer = _message(line), signal_name(code)
-    if "zeren recover" in words or put_back_mark(log.parent.parent, name).exists():
+    if "zeren recover" in words:
         way = PUT_BACK
+    elif put_back_mark(log.parent.parent, name).exists():
+        way, words = PUT_BACK, ""  # Its log is that of the time before: how it ended then says nothing now.
     elif killer or (code is None and _goes_on(line)):
         way, words = KILLED if killer else CUT_OFF, ""
     else:

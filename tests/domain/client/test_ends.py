@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from zeren.stack import processes
+from zeren.stack.files import put_back_mark
 from zeren.stack.processes import exit_code, identify, signal_name, wait_until
 from zeren.stack.service_states import ended
 from zeren.stack.state import StateFolder
@@ -85,3 +86,30 @@ def test_the_last_line_of_a_log_is_no_reason_of_a_killing(
     assert found in told.found
     assert ("Uvicorn" in told.found) == (code == 1)
     assert "zeren up" in told.advice
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"level":"INFO","message":"service stopped"}\n', ""),
+        (UVICORN, ""),
+        (
+            '{"level":"ERROR","message":"run zeren recover"}\n',
+            "（run zeren recover）",
+        ),
+    ],
+)
+def test_of_a_service_that_was_put_back_only_what_it_said_since_is_told(
+    tmp_path: Path, line: str, why: str
+) -> None:
+    """That it was stopped before says nothing; that it refused to start does."""
+    log = tmp_path / "logs" / "payment.log"
+    log.parent.mkdir()
+    log.write_text(line)
+    mark = put_back_mark(tmp_path, "payment")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text("")
+    found = ended("payment", log, "zeren up").found
+    assert found.startswith(
+        f"数据库已恢复到较早时点，补回之前拒绝启动（退出码 4）{why} / its database was put back"
+    )
