@@ -19,6 +19,8 @@ _PLAIN = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
     "taskName",
 }
 _NOISY = ("aiokafka", "faststream", "uvicorn.access", "httpx", "urllib3")
+_COORDINATOR = "aiokafka.consumer.group_coordinator"
+_NO_COORDINATOR_YET = "GroupCoordinatorNotAvailableError"
 SELDOM_SECONDS = 60.0
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
@@ -78,11 +80,27 @@ class Seldom(logging.Filter):
         return True
 
 
+class HealthyStart(logging.Filter):
+    """Has aiokafka's word that a group has no coordinator yet told as information, not as an error.
+
+    Kafka makes the topic of the groups' offsets when the first group asks, and answers so until it stands; aiokafka
+    asks again by itself. A group that gets none for long is told by `assigned` in `/health/ready`.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """It is always said."""
+        why = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        if record.name == _COORDINATOR and type(why).__name__ == _NO_COORDINATOR_YET:
+            record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        return True
+
+
 def log_to_stdout(service: str, level: int = logging.INFO) -> None:
     """Sets the process's one log handler."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines(service))
     handler.addFilter(Seldom())
+    handler.addFilter(HealthyStart())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

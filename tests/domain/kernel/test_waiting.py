@@ -5,7 +5,7 @@ import logging
 from typing import Annotated
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaConnectionError, KafkaError
 from fastapi import APIRouter, Depends
 from fastapi.testclient import TestClient
 
@@ -13,7 +13,7 @@ from shared.access.rate import MOST_ACTORS, Rate, TooManyRequests
 from shared.eventstore.store import Unavailable
 from shared.runtime import health
 from shared.runtime.health import kept_up, missing_of
-from shared.telemetry.logs import SELDOM_SECONDS, Seldom
+from shared.telemetry.logs import SELDOM_SECONDS, HealthyStart, Seldom
 from shared.telemetry.outages import DATABASE, FILES, KAFKA, VAULT, Outages
 from shared.testing.web import mounted
 from shared.vault.errors import VaultUnavailable
@@ -128,6 +128,23 @@ def test_a_library_says_each_thing_once_a_minute() -> None:
     ]  # fmt: skip
     clock.now += SELDOM_SECONDS
     assert seldom.filter(theirs)
+
+
+@pytest.mark.parametrize(
+    ("logger", "error", "level"),
+    [
+        ("aiokafka.consumer.group_coordinator", GroupCoordinatorNotAvailableError(), "INFO"),
+        ("aiokafka.consumer.group_coordinator", KafkaConnectionError(), "ERROR"),
+        ("shared.messaging.consumer", GroupCoordinatorNotAvailableError(), "ERROR"),
+    ],
+)
+def test_a_group_without_a_coordinator_yet_is_no_error(logger: str, error: KafkaError, level: str) -> None:
+    """A broker that has just started answers so; it is said all the same, and other errors stay errors."""
+    record = logging.LogRecord(
+        logger, logging.ERROR, __file__, 1, "Group Coordinator Request failed: %s", (error,), None
+    )
+    assert HealthyStart().filter(record)
+    assert (record.levelname, record.levelno) == (level, logging.getLevelName(level))
 
 
 def test_an_actor_may_ask_in_bursts_and_steadily_but_no_more() -> None:
