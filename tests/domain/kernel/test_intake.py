@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from shared.eventstore.changes import SendReceipt, Wake
+from shared.eventstore.store import Unavailable
+from shared.intake import worker
 from shared.messaging.consumer import ReadAgain
 from tests.deciding import decide
 
@@ -45,6 +47,45 @@ def test_records_that_were_decided_are_not_decided_again_after_a_crash(world):
     world.deliver(record, world.record(apply_class("apply-2", "c2"), sign(apply_class("apply-2", "c2"))))
     assert world.receipts() == [("apply-1", "accepted"), ("apply-2", "accepted")]
     assert len(world.store.tables.receipts) == 2
+
+
+@pytest.mark.parametrize(
+    ("size", "judged"), [(1, [1] * 5), (len(apply_class("a-0", "c0")) * 2, [2, 2, 1]), (9_999, [5])]
+)
+def test_a_poll_is_judged_in_portions_of_so_many_bytes(world, monkeypatch, size, judged):
+    """What is decoded at once is bounded; each record is decided once, in order."""
+    monkeypatch.setattr(worker, "PORTION_BYTES", size)
+    told, judge = [], world.worker.judge
+    monkeypatch.setattr(world.worker, "judge", lambda rows: (told.append(len(rows)), judge(rows))[1])
+    world.send(*(apply_class(f"a-{n}", f"c{n}") for n in range(5)))
+    assert told == judged
+    assert world.receipts() == [(f"a-{n}", "accepted") for n in range(5)]
+
+
+def test_portions_that_were_decided_stay_so_when_a_later_one_meets_an_outage(world, monkeypatch):
+    """The poll comes again: only what was not decided is."""
+    monkeypatch.setattr(worker, "PORTION_BYTES", 1)
+    records = [world.record(value, sign(value)) for value in (apply_class("a", "c1"), apply_class("b", "c2"))]
+    with monkeypatch.context() as outage:
+        outage.setattr(world.worker, "judge", _once(world.worker.judge))
+        with pytest.raises(Unavailable):
+            world.deliver(*records)
+    assert world.receipts() == [("a", "accepted")]
+    world.deliver(*records)
+    assert world.receipts() == [("a", "accepted"), ("b", "accepted")]
+    assert len(world.store.tables.receipts) == 2
+
+
+def _once(judge):
+    """Judges once; then the database is away."""
+    judges = iter([judge])
+
+    def judged(rows):
+        for each in judges:
+            return each(rows)
+        raise Unavailable("OperationalError")
+
+    return judged
 
 
 def test_another_body_under_a_used_id_is_rejected_and_raises_a_risk(world):
