@@ -34,6 +34,10 @@ from shared.vault.persons import PersonVault
 
 log = logging.getLogger(__name__)
 
+KEPT_BYTES = 32 << 20
+"""Some 7,000 enrolments in training: a sheet brings back those of a class, all classes come in turn, and what was let
+go is read again with each of its facts."""
+
 
 def parts(settings: Settings) -> Parts:
     """What is enrolment's own."""
@@ -58,6 +62,7 @@ def parts(settings: Settings) -> Parts:
         loops=lambda context: {"erasure": _erasure_loop(context)},
         followers=tuple(FOLLOWERS),
         migrations=Path(__file__).parent / "migrations",
+        kept_bytes=KEPT_BYTES,
     )
 
 

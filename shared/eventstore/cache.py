@@ -8,8 +8,8 @@ from sys import getsizeof
 from types import MappingProxyType
 from typing import Any
 
-MAX_BYTES = 12 << 20
-"""What the states may take together, by `weight`; the least recent goes first."""
+KEPT_BYTES = 12 << 20
+"""What the states may take together, by `weight`, unless a service says otherwise; the least recent goes first."""
 _PLACE, _EACH = 360, 120
 _MANY = (frozenset, tuple, list, dict, MappingProxyType)
 
@@ -39,7 +39,9 @@ def _size(held: Any) -> int:
 class StreamCache:
     """Current up to the position `seen`. Fill it only after a commit, and evict what others wrote."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = KEPT_BYTES) -> None:
+        """Keeps states of `most` bytes by `weight`."""
+        self._most = most
         self.seen = 0
         self.bytes = 0
         self._states: OrderedDict[str, tuple[Versioned, int]] = OrderedDict()
@@ -62,7 +64,7 @@ class StreamCache:
             taken = weight(versioned[1])
             self._states[stream] = versioned, taken
             self.bytes += taken
-        while self.bytes > MAX_BYTES:
+        while self.bytes > self._most:
             self._drop(next(iter(self._states)))
         self.seen = seen
 

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
 from shared.contracts.fact import decode
-from shared.eventstore.cache import StreamCache
+from shared.eventstore.cache import KEPT_BYTES, StreamCache
 from shared.eventstore.changes import Changes, Committed, Move, Reads
 from shared.eventstore.desk import Desk, Draft, Effects, NotRead
 from shared.eventstore.recorder import MAX_BYTES, MAX_FACTS
@@ -96,7 +96,7 @@ class Executor:
         metrics: where it counts; whoever feeds it counts there as well.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its adapters, all but three by name
         self,
         service: str,
         store: Store,
@@ -105,6 +105,7 @@ class Executor:
         always: Reads | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         metrics: Metrics | None = None,
+        kept_bytes: int = KEPT_BYTES,
     ) -> None:
         """An executor of a service on a store.
 
@@ -115,6 +116,7 @@ class Executor:
             always: read for every batch: the business date's stream.
             clock: the real clock, for `time` in facts.
             metrics: the process's; some of its own where none is given.
+            kept_bytes: what the states of recent streams may take of memory.
         """
         self.service = service
         self.store = store
@@ -124,7 +126,7 @@ class Executor:
         self._effects = effects
         self._always = always or Reads()
         self._clock = clock
-        self._cache = StreamCache()
+        self._cache = StreamCache(kept_bytes)
         self._facts_a_unit: dict[type | None, float] = {}
         self._lock = Lock()
 

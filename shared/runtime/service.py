@@ -19,6 +19,7 @@ from shared.access.bearer import Authenticate, authenticator
 from shared.access.rate import Rate
 from shared.businessday.adopt import OPENED, adopt
 from shared.eventstore.businessdate import business_day_reads
+from shared.eventstore.cache import KEPT_BYTES
 from shared.eventstore.desk import Effects
 from shared.eventstore.execute import Executor
 from shared.eventstore.projection import Projection, Source
@@ -84,6 +85,7 @@ class Parts:
         recover: puts back what else follows from published things, once its facts are; tells what it did.
         gauges: further gauges of its own, read from its database when it is looked at.
         at_least_lag_of: gauges in seconds that are never less than a consumer's lag, by its name.
+        kept_bytes: what each process may keep of recent streams: as much as the streams that come in turn take.
     """
 
     effects: Effects
@@ -103,6 +105,7 @@ class Parts:
     recover: Callable[[Context, Callable[[str], None]], Awaitable[Mapping[str, Any]]] | None = None
     gauges: Callable[[Connection], Mapping[Metric, float]] = lambda _connection: {}
     at_least_lag_of: Mapping[Metric, str] = field(default_factory=dict)
+    kept_bytes: int = KEPT_BYTES
 
 
 @dataclass(slots=True)
@@ -150,7 +153,14 @@ def build(
         settings=settings,
         engine=engine,
         store=store,
-        executor=Executor(service, store, effects, always=business_day_reads(), metrics=metrics),
+        executor=Executor(
+            service,
+            store,
+            effects,
+            always=business_day_reads(),
+            metrics=metrics,
+            kept_bytes=parts.kept_bytes,
+        ),
         effects=effects,
         kafka=kafka,
         vault=Vault(make_vault_engine(settings.vault_url), read_key_file(settings.master_key_file)),

@@ -33,6 +33,7 @@ from zeren.stack.processes import wait_until
 # Below the ports that the system gives to outgoing connections, so that none of those takes ours.
 FIRST_PORT, LAST_PORT = 20_000, 31_999
 PORT_TRIES = 200
+KERNEL_LOCKS = Path("/proc/locks")
 HOST = "127.0.0.1"
 
 
@@ -45,6 +46,30 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _holder(descriptor: int) -> int | None:
+    """The process that holds the lock of a file, as the kernel tells it; None where it doesn't, or none does now.
+
+    It is not written into the file: that would fail on a full disk, when the stack must still be stopped.
+    """
+    inode = str(os.fstat(descriptor).st_ino)
+    try:
+        lines = KERNEL_LOCKS.read_text("ascii").splitlines()
+    except FileNotFoundError:  # no Linux
+        return None
+    for _, kind, _, _, pid, place, *_ in map(str.split, lines):
+        if kind == "FLOCK" and place.rpartition(":")[2] == inode and int(pid) > 0:
+            return int(pid)
+    return None
+
+
+def _busy(path: Path, holder: int | None) -> StateBusy:
+    zh, en = (f"（进程 {holder}）", f" (process {holder})") if holder else ("", "")
+    return StateBusy(
+        f"另一个 zeren 命令{zh}正在使用 {path}：请等它结束，或在其终端按 Ctrl-C，然后再试",
+        f"another zeren command{en} is using {path}: wait until it ends, or press Ctrl-C there, then try again",
+    )
 
 
 class StateFolder:
@@ -113,15 +138,9 @@ class StateFolder:
             return True
 
         if not wait_until(taken, seconds):
-            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "?"
+            holder = _holder(descriptor)
             os.close(descriptor)
-            raise StateBusy(
-                f"另一个 zeren 命令（进程 {holder}）正在使用 {self.path}：请等它结束，或在其终端按 Ctrl-C",
-                f"another zeren command (process {holder}) is using {self.path}: "
-                "let it finish, or press Ctrl-C where it runs",
-            )
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            raise _busy(self.path, holder)
         self._lock_file = descriptor
 
     def secret(self, name: str) -> str:

@@ -20,12 +20,12 @@ HOLDER = (
 
 
 def test_two_commands_never_work_on_one_folder(tmp_path):
-    """The second is refused at once; when the first is killed, its lock is free."""
+    """The second is refused at once and told who holds it; when the first is killed, its lock is free."""
     state = StateFolder(tmp_path / "state")
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(state.path)], stdout=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(StateBusy, match=rf"process {holder.pid}\) is using {state.path}"), state.locked():
+        with pytest.raises(StateBusy, match=f"process {holder.pid}\\) is using {state.path}"), state.locked():
             pass
     finally:
         holder.send_signal(signal.SIGKILL)

@@ -13,7 +13,6 @@ from services.certification.domain.candidate import Candidate, Result
 from services.enrolment.domain.enrolment import Enrolment
 from services.payment.domain.claim_state import Act, Claim
 from shared.contracts.certification import CandidateRegistered
-from shared.eventstore import cache
 from shared.eventstore.cache import StreamCache, weight
 
 
@@ -26,10 +25,9 @@ def attended(number: int, sessions: int = 28) -> Enrolment:
 
 
 @pytest.fixture
-def small(monkeypatch) -> StreamCache:
+def small() -> StreamCache:
     """Room for three states without sessions."""
-    monkeypatch.setattr(cache, "MAX_BYTES", 3 * weight(Enrolment()))
-    return StreamCache()
+    return StreamCache(3 * weight(Enrolment()))
 
 
 def test_the_least_recent_goes_first(small):
