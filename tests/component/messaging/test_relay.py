@@ -248,4 +248,4 @@ async def test_a_receipt_is_sent_only_once_its_fact_stands_in_kafka(store, kafka
     assert record.value == receipt.state
     assert ("content-type", b"application/cloudevents+json") in record.headers
     assert codecs(servers, access.receipts_topic) == {"none"}, "an institution's client may lack the codec"
-    assert codecs(servers, TOPIC) == {FACTS_COMPRESSION}
+    assert FACTS_COMPRESSION in codecs(servers, TOPIC), "other tests send to it too, but only relays compress"
