@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from operator import attrgetter
 from sys import getsizeof
 from types import MappingProxyType
 from typing import Any
@@ -28,12 +30,21 @@ def weight(state: Any) -> int:
 def _size(held: Any) -> int:
     if not held:
         return 0  # one object for all that hold it
-    if isinstance(held, _MANY):
-        return getsizeof(held) + _EACH * len(held)
     if isinstance(held, str):
         return getsizeof(held)
-    fields = getattr(held, "__struct_fields__", ()) or getattr(held, "__dataclass_fields__", ())
-    return getsizeof(held) + sum(_size(getattr(held, name)) for name in fields)
+    if isinstance(held, _MANY):
+        return getsizeof(held) + _EACH * len(held)
+    kind: Any = type(held)
+    return getsizeof(held) + sum([_size(value) for value in _values(kind)(held)])
+
+
+@cache
+def _values(kind: type) -> Callable[[Any], Sequence[Any]]:
+    """What answers the values of a record's fields, none of what is no record: asked for with each fact."""
+    fields = getattr(kind, "__struct_fields__", ()) or tuple(getattr(kind, "__dataclass_fields__", ()))
+    if len(fields) > 1:
+        return attrgetter(*fields)
+    return lambda held: [getattr(held, name) for name in fields]
 
 
 class StreamCache:
