@@ -20,6 +20,7 @@ from shared.eventstore.changes import (
     KnowFact,
     KnowKey,
     MarkDeadlines,
+    Move,
     Park,
     ParkFact,
     Position,
@@ -128,6 +129,12 @@ class MemoryStore:
                 self._apply(effect)
             return Committed(first, self.head())
 
+    def move(self, moves: Sequence[Move]) -> None:
+        """See `Store`."""
+        with self._lock:
+            self._check_moves(moves)
+            self.tables.positions.update({move.key: move.new for move in moves})
+
     def _changed(self, seen: int) -> tuple[int, frozenset[str]]:
         return self.head(), frozenset(row.stream for row in self.tables.log[seen:])
 
@@ -155,7 +162,10 @@ class MemoryStore:
         for effect in changes.effects:
             if isinstance(effect, Reserve) and self._taken(effect, changes):
                 raise Conflict("a reservation is taken")
-        for move in changes.moves:
+        self._check_moves(changes.moves)
+
+    def _check_moves(self, moves: Iterable[Move]) -> None:
+        for move in moves:
             at = self.tables.positions.get(move.key)
             if (at.position if at else None) != move.expected:
                 raise PositionMoved(str(move.key))

@@ -23,6 +23,7 @@ from shared.eventstore.changes import (
     Committed,
     Found,
     KnowKey,
+    Move,
     Position,
     PositionKey,
     Reads,
@@ -194,6 +195,12 @@ class SqlStore:
         except psycopg.errors.UniqueViolation as error:
             raise Conflict("a reservation is taken") from error
 
+    def move(self, moves: Sequence[Move]) -> None:
+        """See `Store`. Neither the lock of the event table nor the disk is waited for."""
+        with self._cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+            self._move(cursor, moves)
+
     def _check(self, cursor: Cursor, changes: Changes) -> None:
         """That nothing was added since the reads were taken which any decision of the batch rests on."""
         head, streams = _changed(_added(cursor, changes.seen), changes.seen)
@@ -212,11 +219,14 @@ class SqlStore:
             raise Conflict("parked facts changed", frozenset(), head)
 
     def _write(self, cursor: Cursor, changes: Changes) -> Committed:
-        if not write.move(cursor, changes.moves):
-            raise PositionMoved(", ".join(str(move.key) for move in changes.moves))
+        self._move(cursor, changes.moves)
         head = self._recorder.append(cursor, changes.facts) if changes.facts else _head(cursor)
         write.effects(cursor, changes.effects)
         return Committed(head - len(changes.facts) + 1, head)
+
+    def _move(self, cursor: Cursor, moves: Sequence[Move]) -> None:
+        if not write.move(cursor, moves):
+            raise PositionMoved(", ".join(str(move.key) for move in moves))
 
 
 def driver_of(connection: Connection) -> psycopg.Connection[Any]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from shared.eventstore.changes import Changes, Committed, Found, Position, PositionKey, Reads, Stored
+from shared.eventstore.changes import Changes, Committed, Found, Move, Position, PositionKey, Reads, Stored
 
 
 class StoreError(Exception):
@@ -58,6 +58,12 @@ class Store(Protocol):
 
     def commit(self, changes: Changes) -> Committed:
         """Writes all or nothing. Raises: Conflict, PositionMoved, Unavailable."""
+
+    def move(self, moves: Sequence[Move]) -> None:
+        """Moves positions past records from which nothing follows. Raises: PositionMoved, Unavailable.
+
+        A crash of the server may take it back: they are then read again, and passed over again.
+        """
 
     def page(self, after: int, limit: int) -> Sequence[Stored]:
         """Facts with a position above `after`, in order."""

@@ -188,17 +188,21 @@ class ForeignFacts:
     def _decide(self, batches: Batches) -> Mapping[TopicPartition, Next]:
         taken = self._links.take_all(batches)
         links = [link for one in taken.values() for link in one.links]
-        self._write_all(links)
+        if any(map(self._needed, links)):
+            self._write_all(links)
+        else:
+            self._pass_over(self._links.moves(links))
         self._metrics.add(FOREIGN_FACTS, len(links), self._consumer)
-        if repeats := self._links.passed_over(taken.values()):
-            self._executor.run([], lambda _none: repeats)
-            self._links.settle(repeats)
+        self._pass_over(self._links.passed_over(taken.values()))
         return self._links.after(batches, taken)
+
+    def _pass_over(self, moves: Sequence[Move]) -> None:
+        if moves:
+            self._executor.store.move(moves)
+            self._links.settle(moves)
 
     def _write_all(self, links: Sequence[Link]) -> None:
         """Takes them in, in order; one that can't be is parked in its place, and the partition flows on."""
-        if not links:
-            return
         with self._batch(links[0][0].topic) as batch:
             needed = [number for number, link in enumerate(links) if self._needed(link)]
             works: list[Work[Hop | None]] = [self._adopt(links[number], batch) for number in needed]

@@ -130,6 +130,19 @@ def test_a_position_row_is_seeded_once(store):
         store.commit(changes(store, moves=[Move(key, None, Position(2, b"", 2))]))
 
 
+def test_positions_move_without_facts_or_all_of_them_stay(store):
+    """Past what nothing follows from. One that another worker moved keeps the others of its call where they are."""
+    first, second = PositionKey("c", "s@1", "topic", 0), PositionKey("c", "s@1", "topic", 1)
+    store.move([Move(first, None, Position(5, b"a", 5)), Move(second, None, Position(6, b"b", 6))])
+    store.move([Move(first, 5, Position(9, b"c", 9))])
+    stands = {first: Position(9, b"c", 9), second: Position(6, b"b", 6)}
+    assert store.positions("c") == stands
+    for stale in (Move(second, 5, Position(7, b"d", 7)), Move(second, None, Position(7, b"d", 7))):
+        with pytest.raises(PositionMoved):
+            store.move([Move(first, 9, Position(10, b"e", 10)), stale])
+    assert store.positions("c") == stands
+
+
 def test_a_reservation_is_held_by_one_until_it_is_released(store):
     """A second holder conflicts; after the release the key is free."""
     store.commit(changes(store, fact(str(uuid4())), effects=[Reserve("s", "k", "first")]))

@@ -6,12 +6,14 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 
 from shared.contracts.enrolment import BusinessDayOpened, InstitutionRegistered
 from shared.contracts.fact import Circumstances, encode, type_of
 from shared.eventstore.execute import Executor
 from shared.eventstore.memory import MemoryStore
+from shared.eventstore.store import PositionMoved
 from shared.messaging.consumer import Stopped
 from shared.messaging.foreign import ForeignFacts
 from shared.messaging.topics import FactHeaders
@@ -99,7 +101,7 @@ def test_what_a_broken_partition_held_is_dropped_and_what_another_holds_is_kept(
 
 
 def test_what_is_not_needed_is_passed_over_undecoded_and_its_position_moves() -> None:
-    """Before, between and behind what is needed, and where nothing is."""
+    """Before, between and behind what is needed; where nothing is, the event table is not locked for it."""
     store = Counting()
     worker = _following(store)
     unreadable = _record(FIRST, 1, 0, UNNEEDED)
@@ -110,4 +112,16 @@ def test_what_is_not_needed_is_passed_over_undecoded_and_its_position_moves() ->
     assert len(store.tables.foreign) == 1
     assert worker.decide({SECOND: [_record(SECOND, 4, 0, UNNEEDED)]}) == {SECOND: 5}
     assert _positions(store) == {0: 3, 1: 4}
-    assert store.commits == 2
+    assert store.commits == 1
+
+
+def test_a_position_that_another_moved_is_noticed_where_nothing_is_needed() -> None:
+    """A worker that was thought dead: what it passes over, the other one has passed."""
+    store = Counting()
+    zombie, worker = _following(store), _following(store)
+    assert zombie.decide({FIRST: [_record(FIRST, 1, 0, UNNEEDED)]}) == {FIRST: 2}
+    worker.decide({FIRST: [_record(FIRST, 2, 1, UNNEEDED), _record(FIRST, 3, 2, UNNEEDED)]})
+    with pytest.raises(PositionMoved):
+        zombie.decide({FIRST: [_record(FIRST, 2, 1, UNNEEDED)]})
+    assert _positions(store) == {0: 3}
+    assert zombie.decide({FIRST: [_record(FIRST, 4, 3, UNNEEDED)]}) == {FIRST: 5}
