@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from shared.messaging.links import Link, Links
 from shared.messaging.parked_facts import Foreign, discarding, keys_to_take, parked_rows
 from shared.messaging.wakeup import WakeUp
 from shared.telemetry.conventions import committing, processing, transaction
-from shared.telemetry.counted import FACTS_PARKED, FOREIGN_FACTS
+from shared.telemetry.counted import BATCH_SECONDS, BATCH_UNITS, FACTS_PARKED, FOREIGN_FACTS
 from shared.telemetry.tracing import OFF, Batch, Hop, Tracing
 
 log = logging.getLogger(__name__)
@@ -198,8 +199,11 @@ class ForeignFacts:
 
     def _pass_over(self, moves: Sequence[Move]) -> None:
         if moves:
+            began = time.monotonic()
             self._executor.store.move(moves)
             self._links.settle(moves)
+            self._metrics.observe(BATCH_SECONDS, time.monotonic() - began)
+            self._metrics.observe(BATCH_UNITS, 0)
 
     def _write_all(self, links: Sequence[Link]) -> None:
         """Takes them in, in order; one that can't be is parked in its place, and the partition flows on."""
