@@ -154,12 +154,7 @@ def build(
         engine=engine,
         store=store,
         executor=Executor(
-            service,
-            store,
-            effects,
-            always=business_day_reads(),
-            metrics=metrics,
-            kept_bytes=parts.kept_bytes,
+            service, store, effects, always=business_day_reads(), metrics=metrics, kept_bytes=parts.kept_bytes
         ),
         effects=effects,
         kafka=kafka,
