@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from services.audit.ledger.runs import Run, encode_runs, runs_of
 from shared.contracts.fact import header
 from shared.eventstore.sql import GONE
 from shared.eventstore.store import Unavailable
@@ -168,7 +169,8 @@ def append(cursor: Cursor, edge: Edge, leaves: Sequence[Leaf], signer: Signer) -
     _write_tiles(cursor, growth)
     new = growth.edge
     cursor.execute("UPDATE head SET size = %s, root = %s, edge = %s", (new.size, root, b"".join(new.levels)))
-    write_checkpoint(cursor, Checkpoint(signer.vkey.name, new.size, root), signer)
+    runs = runs_of((leaf.source, leaf.topic, leaf.partition) for leaf in leaves)
+    write_checkpoint(cursor, Checkpoint(signer.vkey.name, new.size, root), signer, runs)
     cursor.execute(f"NOTIFY {EVENTS}")
     return new
 
@@ -181,12 +183,15 @@ def _write_tiles(cursor: Cursor, growth: Growth) -> None:
         cursor.execute(query, [list(column) for column in columns])
 
 
-def write_checkpoint(cursor: Cursor, checkpoint: Checkpoint, signer: Signer) -> None:
+def write_checkpoint(
+    cursor: Cursor, checkpoint: Checkpoint, signer: Signer, runs: Sequence[Run] = ()
+) -> None:
     """Signs and keeps a checkpoint. One of the same size is never signed again: the first stays."""
-    query = """INSERT INTO checkpoints (size, root, note, made_at, published) VALUES (%s, %s, %s, %s, false)
-               ON CONFLICT DO NOTHING"""
+    query = """INSERT INTO checkpoints (size, root, note, made_at, published, runs)
+               VALUES (%s, %s, %s, %s, false, %s) ON CONFLICT DO NOTHING"""
     note = sign_checkpoint(checkpoint, [signer])
-    cursor.execute(query, (checkpoint.size, checkpoint.root, note, datetime.now(UTC)))
+    values = checkpoint.size, checkpoint.root, note, datetime.now(UTC), encode_runs(runs)
+    cursor.execute(query, values)
 
 
 def open_ledger(engine: Engine, signer: Signer) -> int:

@@ -6,14 +6,12 @@ than were promised, and must take the same ones in the same order again before i
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 from aiokafka import TopicPartition
 from sqlalchemy import Connection, Engine, select
 
+from services.audit.ledger.runs import Run, decode_runs
 from services.audit.ledger.tables import checkpoints, head
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.relay import StoreBehindKafka
@@ -27,15 +25,6 @@ SIZE, RUNS = "size", "runs"
 
 TAIL_RECORDS = 1_000
 """How far back the topic is read for its largest checkpoint: more than a publisher's page sent twice."""
-
-
-class Run(NamedTuple):
-    """Leaves that came one after the other from one place: so many of them, in the order of their positions."""
-
-    source: str
-    topic: str
-    partition: int
-    leaves: int
 
 
 class Published(NamedTuple):
@@ -56,21 +45,6 @@ class LedgerContradicted(StoreBehindKafka):
 
     def __init__(self, zh: str, en: str) -> None:
         RuntimeError.__init__(self, f"audit: {zh} / {en}")
-
-
-def encode_runs(runs: Sequence[Run]) -> bytes:
-    """The header's value."""
-    return json.dumps(runs, separators=(",", ":")).encode()
-
-
-def decode_runs(value: bytes | None) -> tuple[Run, ...]:
-    """The runs of a header; none where there is no readable one."""
-    try:
-        return tuple(
-            Run(*row) for row in msgspec.json.decode(value or b"[]", type=list[tuple[str, str, int, int]])
-        )
-    except msgspec.MsgspecError:
-        return ()
 
 
 def open_published(record: Any, vkey: VerifierKey) -> Published | None:

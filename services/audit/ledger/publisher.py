@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from itertools import pairwise
 
 from aiokafka import AIOKafkaProducer
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Engine, select, update
 
-from services.audit.ledger.published import RUNS, SIZE, Run, encode_runs
-from services.audit.ledger.tables import checkpoints, entries
+from services.audit.ledger.published import RUNS, SIZE
+from services.audit.ledger.tables import checkpoints
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import CHECKPOINTS_TOPIC
 from shared.messaging.wakeup import WakeUp
@@ -46,7 +45,7 @@ class CheckpointPublisher:
                 CHECKPOINTS_TOPIC,
                 note.encode(),
                 partition=0,
-                headers=[(SIZE, b"%d" % size), (RUNS, encode_runs(runs))],
+                headers=[(SIZE, b"%d" % size), (RUNS, runs.encode())],
             )
             for size, note, runs in page
         ]
@@ -55,31 +54,16 @@ class CheckpointPublisher:
             await asyncio.to_thread(self._mark, [size for size, _, _ in page])
         return len(page)
 
-    def _unpublished(self) -> Sequence[tuple[int, str, Sequence[Run]]]:
-        wanted = select(checkpoints.c.size, checkpoints.c.note).where(~checkpoints.c.published)
+    def _unpublished(self) -> list[tuple[int, str, str]]:
+        wanted = select(checkpoints.c.size, checkpoints.c.note, checkpoints.c.runs).where(
+            ~checkpoints.c.published
+        )
         with self._engine.begin() as connection:
-            rows = connection.execute(wanted.order_by(checkpoints.c.size).limit(PAGE)).all()
-            if not rows:
-                return []
-            before = select(func.max(checkpoints.c.size)).where(checkpoints.c.size < rows[0].size)
-            sizes = [connection.scalar(before) or 0, *(size for size, _ in rows)]
-            runs = [_runs(connection, first, end) for first, end in pairwise(sizes)]
-            return [(size, note, run) for (size, note), run in zip(rows, runs, strict=True)]
+            rows = connection.execute(wanted.order_by(checkpoints.c.size).limit(PAGE))
+            return [(size, note, runs) for size, note, runs in rows]
 
     def _mark(self, sizes: Sequence[int]) -> None:
         with self._engine.begin() as connection:
             connection.execute(
                 update(checkpoints).where(checkpoints.c.size.in_(sizes)).values(published=True)
             )
-
-
-def _runs(connection: Connection, first: int, end: int) -> list[Run]:
-    """Where the entries with an index in [first, end) came from, in order."""
-    place = entries.c.source, entries.c.topic, entries.c.partition
-    nth = func.row_number().over(partition_by=place, order_by=entries.c.index)
-    among = (entries.c.index >= first) & (entries.c.index < end)
-    # Within a run the index and the entry's number among those of its place grow alike.
-    placed = select(entries.c.index, *place, (entries.c.index - nth).label("run")).where(among).subquery()
-    of_run = placed.c.source, placed.c.topic, placed.c.partition
-    query = select(*of_run, func.count()).group_by(*of_run, placed.c.run).order_by(func.min(placed.c.index))
-    return [Run(*row) for row in connection.execute(query)]

@@ -15,7 +15,8 @@ from aiokafka.errors import KafkaTimeoutError
 from sqlalchemy import Engine
 
 from services.audit.ledger.append import append, lock_head, make_leaf, open_ledger, transaction
-from services.audit.ledger.published import Published, Run, open_published, read_topic
+from services.audit.ledger.published import Published, open_published, read_topic
+from services.audit.ledger.runs import Run
 from services.audit.ledger.worker import CONSUMER
 from shared.eventstore import write
 from shared.eventstore.changes import Position, PositionKey

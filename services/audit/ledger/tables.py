@@ -73,6 +73,8 @@ checkpoints = Table(
     Column("note", Text, nullable=False),
     Column("made_at", DateTime(timezone=True), nullable=False),
     Column("published", Boolean, nullable=False),
+    Column("runs", Text, nullable=False, server_default="[]"),
     Index("checkpoints_unpublished_idx", "size", postgresql_where=text("NOT published")),
-    comment="Every signed checkpoint, kept for ever: another one of the same size must never be signed.",
+    comment="Every signed checkpoint, kept for ever: another one of the same size must never be signed. runs: where "
+    "the leaves since the checkpoint before came from, in order, as its record tells it.",
 )

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, func, select
 
 from services.audit.ledger import tables
 from services.audit.ledger.publisher import CheckpointPublisher
+from services.audit.ledger.runs import decode_runs
 from services.audit.ledger.worker import LedgerWorker
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import CHECKPOINTS_TOPIC
@@ -67,6 +68,14 @@ async def _end(access: KafkaAccess) -> int:
         await reader.stop()
 
 
+def _places(engine: Engine) -> list[tuple[str, str, int]]:
+    """Where each leaf came from, in the log's order."""
+    columns = tables.entries.c
+    query = select(columns.source, columns.topic, columns.partition).order_by(columns.index)
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
 async def test_every_checkpoint_is_published_once_it_is_kept(
     servers: Any,
     engine: Engine,
@@ -95,6 +104,8 @@ async def test_every_checkpoint_is_published_once_it_is_kept(
     records = await _read(access, start, len(kept))
     assert [record.value.decode() for record in records] == [note for _, note in kept]
     assert [dict(record.headers)["size"] for record in records] == [b"%d" % size for size, _ in kept]
+    runs = [run for record in records for run in decode_runs(dict(record.headers)["runs"])]
+    assert [run[:3] for run in runs for _ in range(run.leaves)] == _places(engine)
     sizes = [open_checkpoint(record.value, [signer.vkey]).size for record in records]
     assert sizes == sorted(sizes)
     with engine.connect() as connection:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from services.audit.ledger import reading
+from services.audit.ledger.tables import checkpoints
 from services.audit.projections.catalogue import PROJECTIONS
 from services.audit.projections.projector import LedgerFacts
 from shared.contracts.fact import header
@@ -71,4 +73,35 @@ def test_entries_ledgered_before_their_streams_were_noted_are_found_by_them(fres
             assert [(row.index, row.entry) for row in found] == [(index, fact)]
         assert connection.exec_driver_sql("SELECT to_regclass('claim_history')").scalar_one() is None
         assert cursor(connection, PositionKey(**OLD_CURSOR)) == 0
+    engine.dispose()
+
+
+def test_checkpoints_that_were_not_sent_yet_are_given_the_runs_of_their_leaves(fresh_database):
+    """Those that were need none: what is on their topic tells it."""
+    engine = make_engine(fresh_database())
+    migrate(engine, FOLDER)
+    places = ["a0", "a0", "b1", "a0", "a0", "a1", "a1", "a0"]
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE checkpoints DROP COLUMN runs")
+        for index, (source, number) in enumerate(places):
+            connection.exec_driver_sql(
+                """INSERT INTO entries (index, source, topic, partition, position, fact_id, type, entry)
+                   VALUES (%s, %s, 't', %s, %s, gen_random_uuid(), '', '')""",
+                (index, source, int(number), index),
+            )
+        for size, published in ((0, True), (2, True), (6, False), (8, False)):
+            connection.exec_driver_sql(
+                "INSERT INTO checkpoints (size, root, note, made_at, published) VALUES (%s, '', '', now(), %s)",
+                (size, published),
+            )
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
+    migrate(engine, FOLDER)
+    with engine.connect() as connection:
+        found = connection.execute(select(checkpoints.c.size, checkpoints.c.runs)).all()
+    assert {size: json.loads(runs) for size, runs in found} == {
+        0: [],
+        2: [],
+        6: [["b", "t", 1, 1], ["a", "t", 0, 2], ["a", "t", 1, 1]],
+        8: [["a", "t", 1, 1], ["a", "t", 0, 1]],
+    }
     engine.dispose()
