@@ -184,7 +184,7 @@ def _operations() -> Iterator[tuple[str, Json]]:
         for source in SERVICES:
             names = [type_of(source, cls).name for cls in followed(service, source)]
             if names:
-                group = f"{service}.policies"
+                group = LEDGER_GROUP if service == "audit" else f"{service}.policies"
                 yield (
                     f"{service}.follows.{source}",
                     _operation("receive", f"{source}.facts", service, names, group=group),

@@ -26,6 +26,8 @@ from services.audit.settings import Settings
 from services.audit.spans.store import Sweeper
 from shared.contracts.audit import SERVICE
 from shared.messaging.consumer import Decide
+from shared.messaging.in_turn import InTurn
+from shared.messaging.topics import facts_topic
 from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
 from shared.runtime.service import Context, Loop, Parts
@@ -49,7 +51,9 @@ def parts(settings: Settings) -> Parts:
         worker = LedgerWorker(
             context.engine, signer, context.store.positions, tracing=context.tracing, metrics=context.metrics
         )
-        return [(CONSUMER, LEDGERED, worker)]
+        assert context.foreign is not None, "it follows enrolment's facts"
+        followed = [facts_topic(source) for source in SOURCES]
+        return [(CONSUMER, LEDGERED, InTurn(worker, context.foreign, followed))]
 
     def routers(context: Context) -> Sequence[APIRouter]:
         handlers = Handlers(context.vault)
@@ -92,6 +96,7 @@ def parts(settings: Settings) -> Parts:
         routers=routers,
         loops=loops,
         consumers=consumers,
+        reads_apart=False,
         unsent=_unpublished,
         compare=compare,
         recover=recover,

@@ -1,4 +1,4 @@
-"""What audit follows: every facts topic for the ledger, its own included; enrolment's for its own decisions."""
+"""What audit follows: every facts topic for the ledger, its own included; enrolment's for its own decisions too."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,7 +25,7 @@ from shared.eventstore.store import Unavailable
 from shared.policy.book import PolicyBook
 from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
-from shared.runtime.service import Context, Loop, Parts
+from shared.runtime.service import Context, Loop, Parts, following
 from shared.vault.accounts import Accounts, OwnerKind
 from shared.vault.erasure import NOTHING, erase, is_known, shred_deleted_keys
 from shared.vault.errors import VaultError
@@ -94,14 +93,7 @@ def _erasure_loop(context: Context) -> Loop:
         reads = FOLLOWERS[ERASURE_FOLLOWER]
         return Follower(ERASURE_FOLLOWER, context.store, context.engine, reads, act)
 
-    async def carry_out() -> None:
-        follower = await asyncio.to_thread(follow)
-        while True:
-            bell = context.wakeup.bell()
-            if not await asyncio.to_thread(follower.follow_some):
-                await context.wakeup.wait(bell)
-
-    return carry_out
+    return following(context, follow)
 
 
 def _carry_out(context: Context, facts: Sequence[Envelope[ErasureConfirmed]]) -> None:

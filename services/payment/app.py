@@ -23,7 +23,7 @@ from shared.eventstore.follower import Follower
 from shared.policy.book import PolicyBook
 from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
-from shared.runtime.service import Context, Loop, Parts
+from shared.runtime.service import Context, Loop, Parts, following
 from shared.vault.accounts import Accounts, OwnerKind
 from shared.vault.errors import PersonUnreadable
 
@@ -72,20 +72,12 @@ def _router(context: Context, book: PolicyBook) -> APIRouter:
     )
 
 
-def _follower(context: Context, folder: Path) -> Follower:
-    files = BankFiles(folder, context.store, Accounts(context.vault).read)
-    return Follower(BANK_FOLLOWER, context.store, context.engine, FOLLOWERS[BANK_FOLLOWER], files.apply)
-
-
 def _bank_loop(context: Context, folder: Path) -> Loop:
-    async def write_bank_files() -> None:
-        follower = await asyncio.to_thread(_follower, context, folder)
-        while True:
-            bell = context.wakeup.bell()
-            if not await asyncio.to_thread(follower.follow_some):
-                await context.wakeup.wait(bell)
+    def follow() -> Follower:
+        files = BankFiles(folder, context.store, Accounts(context.vault).read)
+        return Follower(BANK_FOLLOWER, context.store, context.engine, FOLLOWERS[BANK_FOLLOWER], files.apply)
 
-    return write_bank_files
+    return following(context, follow)
 
 
 def _package_loop(context: Context, book: PolicyBook) -> Loop:

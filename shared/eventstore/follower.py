@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from shared.contracts.fact import Envelope, Fact, decode, type_of
 from shared.eventstore.changes import PositionKey
-from shared.eventstore.sql import rows_of
+from shared.eventstore.sql import rows_of, single_statements
 from shared.eventstore.store import Store
 from shared.eventstore.tables import EVENTS, positions
 
@@ -18,6 +18,11 @@ PAGE = 500
 _WANTED = """SELECT notification_id, topic, state FROM events
              WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s)
              ORDER BY notification_id LIMIT %s"""
+
+
+_STANDING = """SELECT coalesce((SELECT position FROM positions
+                                WHERE consumer = %s AND source = %s AND topic = %s AND partition = %s), 0),
+                      coalesce((SELECT max(notification_id) FROM events), 0)"""
 
 
 class Follower:
@@ -41,20 +46,17 @@ class Follower:
             act: blocks; what it raises keeps the cursor where it is.
         """
         service = consumer.partition(".")[0]
-        self._store = store
-        self._engine = engine
+        self._single = single_statements(engine)
         self._names = [type_of(service, cls).name for cls in reads]
         self._act = act
         self._key = PositionKey(consumer, f"{service}@{store.incarnation()}", EVENTS, 0)
 
     def follow_some(self) -> int:
         """Acts on one page. Returns how many facts were passed, those of other classes included."""
-        stored = self._store.positions(self._key.consumer).get(self._key)
-        after = stored.position if stored else 0
-        head = self._store.head()
-        if head <= after:
-            return 0
-        with self._engine.connect() as connection:
+        with self._single.connect() as connection:
+            ((after, head),) = rows_of(connection, _STANDING, tuple(self._key))
+            if head <= after:
+                return 0
             rows = rows_of(connection, _WANTED, (after, head, self._names, PAGE))
         if rows:
             self._act([decode(state, name) for _, name, state in rows])
@@ -65,7 +67,7 @@ class Follower:
     def _move(self, position: int) -> None:
         row = {**self._key._asdict(), "position": position, "digest": b"", "kafka_offset": 0}
         moved = insert(positions).values(row)
-        with self._engine.begin() as connection:
+        with self._single.connect() as connection:
             connection.execute(
                 moved.on_conflict_do_update(
                     index_elements=list(positions.primary_key.columns), set_={"position": position}

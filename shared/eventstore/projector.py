@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.contracts.fact import decode, type_of
 from shared.eventstore.changes import PositionKey
 from shared.eventstore.projection import Projected, Projection, Source
-from shared.eventstore.sql import rows_of
+from shared.eventstore.sql import rows_of, single_statements
 from shared.eventstore.store import Store, Unavailable
 from shared.eventstore.tables import EVENTS, events, positions
 from shared.telemetry.conventions import FACTS, folding
@@ -109,6 +109,7 @@ class Projector:
             metrics: where it counts; some of its own where none is given.
         """
         self._engine = engine
+        self._single = single_statements(engine)
         self._tracing = tracing
         self._source = source
         self._projections = projections
@@ -123,7 +124,7 @@ class Projector:
 
         One look tells which are: mostly none is. Returns how much was to be folded; 0: all are up to date.
         """
-        with self._engine.begin() as connection:
+        with self._single.connect() as connection:
             end, at = self._source.end(connection), self._cursors(connection)
         behind: dict[int, list[Projection]] = {}
         for each in self._projections:

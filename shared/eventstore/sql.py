@@ -77,6 +77,11 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
     return noticing_cut(quick_lists(engine))
 
 
+def single_statements(engine: Engine) -> Engine:
+    """The same engine and pool; each statement is a transaction of its own, so a look is one round trip, not three."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 class SqlStore:
     """See `shared.eventstore.store.Store`."""
 
@@ -88,6 +93,7 @@ class SqlStore:
             before_lock: called between deciding and locking; a seam for tests that force a race.
         """
         self._engine = engine
+        self._single = single_statements(engine)
         self._before_lock = before_lock
         url = engine.url
         self._recorder = BatchRecorder(
@@ -113,47 +119,31 @@ class SqlStore:
     @contextmanager
     def appending(self) -> Iterator[Cursor]:
         """A writing transaction's cursor, under the events-table lock. Raises: Unavailable."""
-        with self._cursor() as cursor:
+        with _cursor(self._engine) as cursor:
             self._recorder.lock(cursor)
             yield cursor
 
-    @contextmanager
-    def _cursor(self) -> Iterator[Cursor]:
-        """A transaction's cursor on SQLAlchemy's connection; driver errors become the store's."""
-        try:
-            with (
-                self._engine.begin() as connection,
-                driver_of(connection).cursor(row_factory=tuple_row) as cursor,
-            ):
-                yield cursor
-        except GONE as error:
-            raise Unavailable(type(error).__name__) from error
-        except PoolTimeout as error:
-            raise Unavailable("no connection") from error
-        except DBAPIError as error:
-            raise Unavailable(type(error.orig).__name__) from error
-
     def incarnation(self) -> UUID:
         """See `Store`."""
-        with self._cursor() as cursor:
+        with _cursor(self._single) as cursor:
             row = cursor.execute("SELECT incarnation FROM store").fetchone()
         assert row is not None, "the first migration writes the store's one row"
         return cast(UUID, row[0])
 
     def head(self) -> int:
         """See `Store`."""
-        with self._cursor() as cursor:
+        with _cursor(self._single) as cursor:
             return _head(cursor)
 
     def changed_since(self, seen: int, most: int) -> tuple[int, frozenset[str]] | None:
         """See `Store`."""
-        with self._cursor() as cursor:
+        with _cursor(self._single) as cursor:
             rows = _added(cursor, seen, most + 1)
         return None if len(rows) > most else _changed(rows, seen)
 
     def page(self, after: int, limit: int) -> Sequence[Stored]:
         """See `Store`."""
-        with self._cursor() as cursor:
+        with _cursor(self._single) as cursor:
             query = f"{_EVENT} WHERE {_BEHIND} ORDER BY notification_id LIMIT %s"
             return [Stored(*row) for row in cursor.execute(query, (after, limit), binary=True)]
 
@@ -161,7 +151,7 @@ class SqlStore:
         """See `Store`."""
         query = """SELECT consumer, source, topic, partition, position, digest, kafka_offset
                    FROM positions WHERE consumer = %s"""
-        with self._cursor() as cursor:
+        with _cursor(self._single) as cursor:
             return {PositionKey(*row[:4]): Position(*row[4:]) for row in cursor.execute(query, (consumer,))}
 
     def read(self, reads: Reads) -> Found:
@@ -169,7 +159,7 @@ class SqlStore:
         found = Found()
         if not reads:
             return found
-        with self._cursor() as cursor:
+        with _cursor(self._single) as cursor:
             _read_streams(cursor, reads, found)
             _read_reservations(cursor, reads, found)
             _read_foreign(cursor, reads, found)
@@ -185,7 +175,7 @@ class SqlStore:
         if self._before_lock is not None:
             self._before_lock()
         try:
-            with self._cursor() as cursor:
+            with _cursor(self._engine) as cursor:
                 self._recorder.lock(cursor)
                 self._check(cursor, changes)
                 return self._write(cursor, changes)
@@ -197,7 +187,7 @@ class SqlStore:
 
     def move(self, moves: Sequence[Move]) -> None:
         """See `Store`. Neither the lock of the event table nor the disk is waited for."""
-        with self._cursor() as cursor:
+        with _cursor(self._engine) as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
             self._move(cursor, moves)
 
@@ -227,6 +217,23 @@ class SqlStore:
     def _move(self, cursor: Cursor, moves: Sequence[Move]) -> None:
         if not write.move(cursor, moves):
             raise PositionMoved(", ".join(str(move.key) for move in moves))
+
+
+@contextmanager
+def _cursor(engine: Engine) -> Iterator[Cursor]:
+    """A transaction's cursor on SQLAlchemy's connection; driver errors become the store's."""
+    try:
+        with (
+            engine.begin() as connection,
+            driver_of(connection).cursor(row_factory=tuple_row) as cursor,
+        ):
+            yield cursor
+    except GONE as error:
+        raise Unavailable(type(error).__name__) from error
+    except PoolTimeout as error:
+        raise Unavailable("no connection") from error
+    except DBAPIError as error:
+        raise Unavailable(type(error.orig).__name__) from error
 
 
 def driver_of(connection: Connection) -> psycopg.Connection[Any]:

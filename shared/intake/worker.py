@@ -20,6 +20,7 @@ from shared.contracts.intake import Origin
 from shared.eventstore.businessdate import NoBusinessDayYet
 from shared.eventstore.changes import KnowKey, Move, Position, PositionKey, Reads
 from shared.eventstore.execute import Executor, Work, WorkFailed
+from shared.eventstore.sql import single_statements
 from shared.eventstore.store import StoreError, Unavailable
 from shared.eventstore.tables import deadlines, parked
 from shared.intake.evidence import SealedIntake
@@ -47,7 +48,7 @@ from shared.intake.unsettled import (
 from shared.intake.work import ParkingDue, Quarantine, Submit, woken
 from shared.messaging.consumer import Batches, Next, ReadAgain, Record, Stopped
 from shared.messaging.topics import intake_topic
-from shared.messaging.wakeup import WakeUp
+from shared.messaging.wakeup import REST_SECONDS, WakeUp
 from shared.telemetry.counted import RECEIPTS
 from shared.telemetry.tracing import OFF, Tracing, now
 
@@ -358,24 +359,24 @@ class ParkingLot:
     """Wakes parked submissions, in the order in which they were parked, in capped batches."""
 
     def __init__(self, engine: Engine, worker: IntakeWorker, wakeup: WakeUp) -> None:
-        self._engine = engine
+        self._single = single_statements(engine)
         self._worker = worker
         self._wakeup = wakeup
 
     async def run(self) -> None:
         """Wakes for ever. Raises: Unavailable: whoever keeps it up begins again."""
-        while True:
-            bell = self._wakeup.bell()
-            try:
-                if not await asyncio.to_thread(self.wake_some):
-                    await self._wakeup.wait(bell)
-            except WorkFailed as error:
-                log.warning("parked submissions wait", extra={"why": str(error)}, exc_info=error)
-                await self._wakeup.wait(self._wakeup.bell())
+        await self._wakeup.keep_looking(self._look, rest=REST_SECONDS)
+
+    async def _look(self) -> bool:
+        try:
+            return bool(await asyncio.to_thread(self.wake_some))
+        except WorkFailed as error:
+            log.warning("parked submissions wait", extra={"why": str(error)}, exc_info=error)
+            return False
 
     def wake_some(self) -> int:
         """Wakes one batch. Returns how many there were. Blocks."""
-        with self._engine.begin() as connection:
+        with self._single.connect() as connection:
             rows = [ParkedRow(*row) for row in connection.execute(_due(WOKEN_AT_ONCE))]
         return self._worker.wake(rows) if rows else 0
 

@@ -21,7 +21,7 @@ from shared.eventstore.execute import Done, Executor, Work, WorkFailed
 from shared.messaging.consumer import Batches, Next, ReadAgain, Stopped
 from shared.messaging.links import Link, Links
 from shared.messaging.parked_facts import Foreign, discarding, keys_to_take, parked_rows
-from shared.messaging.wakeup import WakeUp
+from shared.messaging.wakeup import REST_SECONDS, WakeUp
 from shared.telemetry.conventions import committing, processing, transaction
 from shared.telemetry.counted import BATCH_SECONDS, BATCH_UNITS, FACTS_PARKED, FOREIGN_FACTS
 from shared.telemetry.tracing import OFF, Batch, Hop, Tracing
@@ -285,11 +285,13 @@ class ForeignFacts:
 
     async def run_parked(self, engine: Engine, wakeup: WakeUp) -> None:
         """Takes in, for ever, what waits behind nothing any more: its first was settled in mid-way."""
-        while True:
-            bell = wakeup.bell()
+
+        async def look() -> bool:
             for key in await asyncio.to_thread(keys_to_take, engine, self._consumer):
                 await asyncio.to_thread(self.take_parked, engine, key)
-            await wakeup.wait(bell)
+            return False
+
+        await wakeup.keep_looking(look, rest=REST_SECONDS)
 
 
 def _tell(batch: Batch, written: Done[Hop | None]) -> None:

@@ -20,6 +20,7 @@ from shared.contracts.fact import Encoded, Fact
 from shared.contracts.intake import ForeignFactDiscarded, ForeignFactDiscardRequested
 from shared.decider import Decider
 from shared.eventstore.changes import Effect, ParkFact, UnparkFact
+from shared.eventstore.sql import single_statements
 from shared.eventstore.tables import parked_facts
 from shared.identity import derive_id
 from shared.refusal import Refusal
@@ -196,7 +197,7 @@ def keys_to_take(engine: Engine, consumer: str) -> list[str]:
         .order_by(parked_facts.c.key, parked_facts.c.seq)
         .subquery()
     )
-    with engine.connect() as connection:
+    with single_statements(engine).connect() as connection:
         return list(connection.scalars(select(first.c.key).where(first.c.error == "")))
 
 

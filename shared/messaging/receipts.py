@@ -10,8 +10,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -22,11 +22,11 @@ from aiokafka.errors import (
     OutOfOrderSequenceNumber,
     UnknownProducerId,
 )
-from sqlalchemy import ARRAY, BigInteger, Engine, Text, all_, any_, bindparam, delete, select, true
+from sqlalchemy import ARRAY, BigInteger, Engine, any_, bindparam, delete
 
 from shared.contracts.fact import header
-from shared.eventstore.tables import events, receipt_outbox
-from shared.eventstore.tables import relay as relay_table
+from shared.eventstore.sql import rows_of, single_statements
+from shared.eventstore.tables import receipt_outbox
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import STRUCTURED, facts_topic, receipts_topic
 from shared.messaging.wakeup import WakeUp
@@ -55,33 +55,16 @@ ROUND_SECONDS = 1.0
 class _Due(NamedTuple):
     seq: int
     institution: str
-    receipt_id: UUID
     state: bytes
 
 
-_first = (
-    select(receipt_outbox)
-    .where(receipt_outbox.c.institution != all_(bindparam("busy", type_=ARRAY(Text))))
-    .order_by(receipt_outbox.c.seq)
-    .limit(PAGE)
-    .subquery("first")
-)
-_published = select(relay_table.c.cursor).where(relay_table.c.topic == bindparam("topic")).scalar_subquery()
-_fact = (
-    select(events.c.state)
-    .where(
-        events.c.originator_id == _first.c.receipt_id,
-        events.c.originator_version == _first.c.version,
-        events.c.notification_id <= _published,
-    )
-    .offset(0)  # one probe a row, whatever the planner thinks of a table that is new to it
-    .lateral("fact")
-)
-_DUE = (
-    select(_first.c.seq, _first.c.institution, _first.c.receipt_id, _fact.c.state)
-    .join(_fact, true())
-    .order_by(_first.c.seq)
-)
+_DUE = """SELECT due.seq, due.institution, fact.state
+          FROM (SELECT * FROM receipt_outbox WHERE institution <> ALL(%s) ORDER BY seq LIMIT %s) AS due,
+               LATERAL (SELECT state FROM events
+                        WHERE originator_id = due.receipt_id AND originator_version = due.version
+                          AND notification_id <= (SELECT cursor FROM relay WHERE topic = %s) OFFSET 0) AS fact
+          ORDER BY due.seq"""
+"""One probe a row, whatever the planner thinks of a table that is new to it."""
 _REMOVE = delete(receipt_outbox).where(
     receipt_outbox.c.seq == any_(bindparam("seqs", type_=ARRAY(BigInteger)))
 )
@@ -103,9 +86,9 @@ class ReceiptSender:
         self._service = service
         self._metrics = metrics or Metrics(service)
         self._tracing = tracing
-        self._engine = engine
+        self._single = single_statements(engine)
         self._kafka = kafka
-        self._wakeup = wakeup
+        self._relayed = wakeup.relayed
         self._skipped: dict[str, float] = {}
         self._under_way: dict[str, asyncio.Task[list[int]]] = {}
 
@@ -113,26 +96,27 @@ class ReceiptSender:
         """Sends for ever."""
         async with self._kafka.producing() as producer:
             try:
-                while True:
-                    bell = self._wakeup.bell()
-                    if not await self._send_page(producer):
-                        await self._wakeup.wait(bell)
+                await self._relayed.keep_looking(partial(self._send_page, producer))
             finally:
                 for task in self._under_way.values():
                     task.cancel()
                 self._under_way.clear()
 
-    async def _send_page(self, producer: AIOKafkaProducer) -> int:
-        """One round: a task for each institution that has receipts due and none under way."""
+    async def _send_page(self, producer: AIOKafkaProducer) -> bool:
+        """One round: a task for each institution that has receipts due and none under way.
+
+        Returns whether there may be more: beyond the page, of institutions that were busy, or under way.
+        """
         now = time.monotonic()
         self._skipped = {uscc: until for uscc, until in self._skipped.items() if until > now}
         by_institution: dict[str, list[_Due]] = {}
-        for row in await asyncio.to_thread(self._read):
+        busy, rows = len(self._under_way), await asyncio.to_thread(self._read)
+        for row in rows:
             by_institution.setdefault(row.institution, []).append(row)
         for uscc, rows in by_institution.items():
             self._under_way[uscc] = asyncio.create_task(self._send(producer, uscc, rows))
         if not self._under_way:
-            return 0
+            return False
         await asyncio.wait(
             self._under_way.values(), timeout=ROUND_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
@@ -141,7 +125,7 @@ class ReceiptSender:
         if done:
             await asyncio.to_thread(self._remove, done)
             self._metrics.add(RECEIPTS_SENT, len(done))
-        return len(done)
+        return bool(busy or self._under_way) or len(rows) == PAGE
 
     async def _send(self, producer: AIOKafkaProducer, uscc: str, rows: Sequence[_Due]) -> list[int]:
         topic = receipts_topic(uscc)
@@ -174,10 +158,10 @@ class ReceiptSender:
 
     def _read(self) -> list[_Due]:
         """The first rows in order whose facts are known to stand in Kafka, of institutions that are not busy."""
-        values = {"topic": facts_topic(self._service), "busy": [*self._skipped, *self._under_way]}
-        with self._engine.begin() as connection:
-            return [_Due(*row) for row in connection.execute(_DUE, values)]
+        busy = [*self._skipped, *self._under_way]
+        with self._single.connect() as connection:
+            return [_Due(*row) for row in rows_of(connection, _DUE, (busy, PAGE, facts_topic(self._service)))]
 
     def _remove(self, seqs: Sequence[int]) -> None:
-        with self._engine.begin() as connection:
+        with self._single.connect() as connection:
             connection.execute(_REMOVE, {"seqs": list(seqs)})

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, text, update
 
 from shared.contracts.fact import header
 from shared.eventstore.changes import Stored
+from shared.eventstore.sql import single_statements
 from shared.eventstore.store import Store
 from shared.eventstore.tables import EVENTS
 from shared.eventstore.tables import relay as relay_table
@@ -79,6 +81,7 @@ class Relay:
         self._topic = facts_topic(service)
         self._store = store
         self._engine = engine
+        self._single = single_statements(engine)
         self._kafka = kafka
         self._wakeup = wakeup
         self._source = ""
@@ -93,12 +96,7 @@ class Relay:
                 await asyncio.sleep(TURN_SECONDS)
             await self._begin()
             async with self._kafka.producing(compression=FACTS_COMPRESSION) as producer:
-                while True:
-                    bell = self._wakeup.bell()
-                    sent = await self._relay_page(producer)
-                    self._round_ended = time.monotonic()
-                    if not sent:
-                        await self._wakeup.wait(bell)
+                await self._wakeup.keep_looking(partial(self._round, producer))
 
     def stale(self) -> bool:
         """Whether it is this process's turn to relay, and it has not got to the end of a round for long."""
@@ -200,7 +198,14 @@ class Relay:
                     f"the database was put back: it is behind Kafka at position {position}",
                 )
 
-    async def _relay_page(self, producer: AIOKafkaProducer) -> int:
+    async def _round(self, producer: AIOKafkaProducer) -> bool:
+        more = await self._relay_page(producer)
+        self._round_ended = time.monotonic()
+        self._wakeup.relayed.ring()  # Receipts up to here may be sent now.
+        return more
+
+    async def _relay_page(self, producer: AIOKafkaProducer) -> bool:
+        """Sends what stands next. Returns whether there is more."""
         rows = await asyncio.to_thread(self._store.page, self.cursor, PAGE)
         if rows:
             began = time.monotonic()
@@ -211,10 +216,8 @@ class Relay:
         if not await asyncio.to_thread(self._move_cursor, reached):
             log.warning("sending again from where an operator asked", extra={"cursor": self.cursor})
             await self._begin()
-            return 1
-        if rows:
-            self._wakeup.ring()  # Receipts up to here may be sent now.
-        return len(rows)
+            return True
+        return len(rows) == PAGE
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Stored]) -> None:
         """Sends a page. Records of sampled traces carry the context of their sending, one for each trace."""
@@ -252,7 +255,7 @@ class Relay:
 
     def _move_cursor(self, reached: int) -> bool:
         """Compare-and-set of the stored cursor; False where it was set back meanwhile, see `rewind`."""
-        with self._engine.begin() as connection:
+        with self._single.connect() as connection:
             here = (relay_table.c.topic == self._topic) & (relay_table.c.cursor == self.cursor)
             if reached == self.cursor:
                 return connection.scalar(select(func.count()).where(here)) == 1

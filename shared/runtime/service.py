@@ -22,7 +22,10 @@ from shared.eventstore.businessdate import business_day_reads
 from shared.eventstore.cache import KEPT_BYTES
 from shared.eventstore.desk import Effects
 from shared.eventstore.execute import Executor
+from shared.eventstore.follower import PAGE as FOLLOWED_AT_ONCE
+from shared.eventstore.follower import Follower
 from shared.eventstore.projection import Projection, Source
+from shared.eventstore.projector import PAGE as FOLDED_AT_ONCE
 from shared.eventstore.projector import OwnFacts, Projector
 from shared.eventstore.sql import SqlStore, make_engine
 from shared.intake.evidence import SealedIntake
@@ -35,7 +38,7 @@ from shared.messaging.foreign import ForeignFacts, Policies, Reaction
 from shared.messaging.receipts import ReceiptSender
 from shared.messaging.relay import Relay
 from shared.messaging.topics import facts_topic, intake_topic
-from shared.messaging.wakeup import WakeUp
+from shared.messaging.wakeup import REST_SECONDS, WakeUp
 from shared.runtime.database_look import DatabaseLook
 from shared.runtime.drain import Drain, Readers
 from shared.runtime.effects import beside_kernel
@@ -78,6 +81,7 @@ class Parts:
         routers: its HTTP routes.
         loops: further loops of the worker role, by name.
         consumers: further batch consumers: (group, topics, worker).
+        reads_apart: whether its policies have a consumer of their own; else one of `consumers` hands them the facts.
         followers: consumers of its own event table besides its projections, for the drain state.
         migrations: its Alembic folder.
         unsent: what else is not with Kafka yet, besides facts and receipts, for the drain state.
@@ -97,6 +101,7 @@ class Parts:
     migrations: Path
     loops: Callable[[Context], Mapping[str, Loop]] = lambda _context: {}
     consumers: Callable[[Context], Sequence[tuple[str, Sequence[str], Decide]]] = lambda _context: ()
+    reads_apart: bool = True
     followers: Sequence[str] = ()
     projected_from: Callable[[str, SqlStore], Source] = OwnFacts
     reactions: Mapping[str, Reaction] = field(default_factory=dict)
@@ -307,8 +312,9 @@ def _worker_loops(context: Context, parts: Parts, further: Sequence[Further]) ->
         consumers.append(consumer(f"{service}.intake", topics, intake))
         loops["parking"] = ParkingLot(context.engine, intake, context.wakeup).run
     if context.foreign is not None:
-        topics = [facts_topic(source) for source in sorted(_sources(parts, service))]
-        consumers.append(consumer(f"{service}.policies", topics, context.foreign))
+        if parts.reads_apart:
+            topics = [facts_topic(source) for source in sorted(_sources(parts, service))]
+            consumers.append(consumer(f"{service}.policies", topics, context.foreign))
         loops["parked facts"] = partial(context.foreign.run_parked, context.engine, context.wakeup)
     context.consumers = consumers
     loops["consumers"] = _consumer_loop(context, consumers)
@@ -336,11 +342,22 @@ def _projector(context: Context, parts: Parts) -> Projector:
     )
 
 
-def _projector_loop(projector: Projector, wakeup: WakeUp) -> Loop:
-    async def project() -> None:
-        while True:
-            bell = wakeup.bell()
-            if not await asyncio.to_thread(projector.project_some):
-                await wakeup.wait(bell)
+def following(context: Context, made: Callable[[], Follower]) -> Loop:
+    """The loop of a follower of the own event table, made in a thread when the loop begins."""
 
-    return project
+    async def follow() -> None:
+        follower = await asyncio.to_thread(made)
+
+        async def look() -> bool:
+            return await asyncio.to_thread(follower.follow_some) >= FOLLOWED_AT_ONCE
+
+        await context.wakeup.keep_looking(look, rest=REST_SECONDS)
+
+    return follow
+
+
+def _projector_loop(projector: Projector, wakeup: WakeUp) -> Loop:
+    async def look() -> bool:
+        return await asyncio.to_thread(projector.project_some) >= FOLDED_AT_ONCE
+
+    return partial(wakeup.keep_looking, look)

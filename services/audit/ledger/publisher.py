@@ -14,9 +14,10 @@ from sqlalchemy import Engine, select, update
 
 from services.audit.ledger.published import RUNS, SIZE
 from services.audit.ledger.tables import checkpoints
+from shared.eventstore.sql import single_statements
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.topics import CHECKPOINTS_TOPIC
-from shared.messaging.wakeup import WakeUp
+from shared.messaging.wakeup import REST_SECONDS, WakeUp
 
 PAGE = 500
 
@@ -25,17 +26,18 @@ class CheckpointPublisher:
     """Sends checkpoints that are not yet acknowledged by the broker. At-least-once: readers take the largest."""
 
     def __init__(self, engine: Engine, kafka: KafkaAccess, wakeup: WakeUp) -> None:
-        self._engine = engine
+        self._single = single_statements(engine)
         self._kafka = kafka
         self._wakeup = wakeup
 
     async def run(self) -> None:
         """Publishes for ever. Raises: KafkaError, DBAPIError: whoever keeps it up begins again."""
         async with self._kafka.producing() as producer:
-            while True:
-                bell = self._wakeup.bell()
-                if not await self.publish_some(producer):
-                    await self._wakeup.wait(bell)
+
+            async def look() -> bool:
+                return await self.publish_some(producer) == PAGE
+
+            await self._wakeup.keep_looking(look, rest=REST_SECONDS)
 
     async def publish_some(self, producer: AIOKafkaProducer) -> int:
         """Sends one page. Returns how many checkpoints it had."""
@@ -58,12 +60,12 @@ class CheckpointPublisher:
         wanted = select(checkpoints.c.size, checkpoints.c.note, checkpoints.c.runs).where(
             ~checkpoints.c.published
         )
-        with self._engine.begin() as connection:
+        with self._single.connect() as connection:
             rows = connection.execute(wanted.order_by(checkpoints.c.size).limit(PAGE))
             return [(size, note, runs) for size, note, runs in rows]
 
     def _mark(self, sizes: Sequence[int]) -> None:
-        with self._engine.begin() as connection:
+        with self._single.connect() as connection:
             connection.execute(
                 update(checkpoints).where(checkpoints.c.size.in_(sizes)).values(published=True)
             )
