@@ -54,6 +54,9 @@ class _Stored(msgspec.Struct, frozen=True):
     status: int
 
 
+_stored = msgspec.json.Decoder(_Stored)
+
+
 Decide = Callable[[Draft, Commanded], Reply]
 Needs = Callable[[Draft], Reads]
 
@@ -182,7 +185,7 @@ class Edge:
             decide=decide,
         )
         answer = await asyncio.to_thread(run_command, self.executor, command)
-        stored = msgspec.json.decode(answer, type=_Stored)
+        stored = _stored.decode(answer)
         return Response(bytes(stored.body), status_code=stored.status, media_type="application/json")
 
     async def demand(self, asked: Asked, duty: str, *, action: str, subject: str) -> None:

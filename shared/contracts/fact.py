@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -144,6 +144,9 @@ class FactTooLarge(ValueError):
 
 _BY_NAME: dict[str, FactType] = {}
 _BY_CLASS: dict[tuple[str, type], FactType] = {}
+_DECODERS: dict[str, msgspec.json.Decoder[Envelope[Any]]] = {}
+"""Made while modules load, in one thread. msgspec notes a struct class before it knows its fields: where two threads
+make decoders of one class at once, the second reads what is not there yet, and the process dies."""
 
 F = TypeVar("F", bound=Fact)
 
@@ -159,6 +162,7 @@ def fact(
             if entry.name in _BY_NAME:
                 raise ValueError(f"fact {entry.name} is registered twice")
             _BY_NAME[entry.name] = _BY_CLASS[service, cls] = entry
+            _DECODERS[entry.name] = msgspec.json.Decoder(Envelope[cls])  # type: ignore[valid-type]
         return cls
 
     return register
@@ -245,11 +249,6 @@ def fact_id(stream: str, version: int) -> str:
     return uuid5_text(uuid_bytes(stream), str(version))
 
 
-@cache
-def _decoder(cls: type[Any]) -> msgspec.json.Decoder[Envelope[Any]]:
-    return msgspec.json.Decoder(Envelope[cls])  # type: ignore[valid-type]
-
-
 def decode(state: bytes, name: str | None = None) -> Envelope[Any]:
     """A fact from its bytes; `name` spares a look at the type where a header told it.
 
@@ -257,7 +256,11 @@ def decode(state: bytes, name: str | None = None) -> Envelope[Any]:
         UnknownFactType: the type isn't registered.
         msgspec.ValidationError, msgspec.DecodeError: the bytes aren't such a fact.
     """
-    return _decoder(fact_type(name or header(state).type).cls).decode(state)
+    name = name or header(state).type
+    decoder = _DECODERS.get(name)
+    if decoder is None:
+        raise UnknownFactType(name)
+    return decoder.decode(state)
 
 
 class _Recorded(msgspec.Struct, frozen=True, gc=False):

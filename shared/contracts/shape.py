@@ -70,7 +70,7 @@ _rows = msgspec.json.Decoder(list[msgspec.Raw])
 _named = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-@cache
+@cache  # made late, yet safe: the structs in it stand since the documents' decoders were made
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 

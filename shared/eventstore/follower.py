@@ -18,8 +18,6 @@ PAGE = 500
 _WANTED = """SELECT notification_id, topic, state FROM events
              WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s)
              ORDER BY notification_id LIMIT %s"""
-
-
 _STANDING = """SELECT coalesce((SELECT position FROM positions
                                 WHERE consumer = %s AND source = %s AND topic = %s AND partition = %s), 0),
                       coalesce((SELECT max(notification_id) FROM events), 0)"""

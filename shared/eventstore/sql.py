@@ -78,7 +78,10 @@ def make_engine(url: str, *, pool_size: int = 4) -> Engine:
 
 
 def single_statements(engine: Engine) -> Engine:
-    """The same engine and pool; each statement is a transaction of its own, so a look is one round trip, not three."""
+    """The same engine and pool; each statement is a transaction of its own, so a look is one round trip, not three.
+
+    Made once and kept: each is an engine of its own with listeners.
+    """
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 

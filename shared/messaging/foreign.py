@@ -18,6 +18,7 @@ from shared.eventstore.businessdate import NoBusinessDayYet, business_day_reads
 from shared.eventstore.changes import AlsoKnownAs, Effect, KnowFact, Move, ParkFact, Reads, UnparkFact
 from shared.eventstore.desk import Draft
 from shared.eventstore.execute import Done, Executor, Work, WorkFailed
+from shared.eventstore.sql import single_statements
 from shared.messaging.consumer import Batches, Next, ReadAgain, Stopped
 from shared.messaging.links import Link, Links
 from shared.messaging.parked_facts import Foreign, discarding, keys_to_take, parked_rows
@@ -285,9 +286,10 @@ class ForeignFacts:
 
     async def run_parked(self, engine: Engine, wakeup: WakeUp) -> None:
         """Takes in, for ever, what waits behind nothing any more: its first was settled in mid-way."""
+        single = single_statements(engine)
 
         async def look() -> bool:
-            for key in await asyncio.to_thread(keys_to_take, engine, self._consumer):
+            for key in await asyncio.to_thread(keys_to_take, single, self._consumer):
                 await asyncio.to_thread(self.take_parked, engine, key)
             return False
 

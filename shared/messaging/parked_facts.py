@@ -20,7 +20,6 @@ from shared.contracts.fact import Encoded, Fact
 from shared.contracts.intake import ForeignFactDiscarded, ForeignFactDiscardRequested
 from shared.decider import Decider
 from shared.eventstore.changes import Effect, ParkFact, UnparkFact
-from shared.eventstore.sql import single_statements
 from shared.eventstore.tables import parked_facts
 from shared.identity import derive_id
 from shared.refusal import Refusal
@@ -68,9 +67,12 @@ class _Traced(msgspec.Struct):
     traceparent: str = ""
 
 
+_traced = msgspec.json.Decoder(_Traced)
+
+
 def _traceparent(state: bytes) -> str:
     try:
-        return msgspec.json.decode(state, type=_Traced).traceparent
+        return _traced.decode(state).traceparent
     except msgspec.MsgspecError:
         return ""
 
@@ -197,7 +199,7 @@ def keys_to_take(engine: Engine, consumer: str) -> list[str]:
         .order_by(parked_facts.c.key, parked_facts.c.seq)
         .subquery()
     )
-    with single_statements(engine).connect() as connection:
+    with engine.connect() as connection:
         return list(connection.scalars(select(first.c.key).where(first.c.error == "")))
 
 

@@ -129,6 +129,38 @@ def _is_fen(node: ast.AST) -> bool:
     return name.endswith("_fen") or name == "fen"
 
 
+MADE_LATE = {
+    "shared/contracts/fact.py: fact",  # while modules load
+    "shared/contracts/fact.py: register",
+    "shared/contracts/shape.py: _decoder",  # of kinds whose structs stand
+    "shared/policy/loading.py: read_package",  # before there are threads
+}
+
+
+def test_decoders_of_structs_are_made_while_modules_load() -> None:
+    """Two threads that make msgspec decoders of one struct class at once end the process (a segmentation fault)."""
+    found = {
+        f"{name_of(path)}: {function.name}"
+        for path in python_files("services", "shared")
+        for function in functions(parsed(path))
+        if any(map(_makes_a_decoder, ast.walk(function)))
+    }
+    assert found == MADE_LATE
+
+
+def _makes_a_decoder(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    kinds = [keyword.value for keyword in node.keywords if keyword.arg == "type"]
+    match node.func.attr:
+        case "Decoder":
+            return True
+        case "decode" | "convert":
+            return any(not isinstance(kind, ast.Subscript) for kind in kinds)  # list[…] has no fields
+        case _:
+            return False
+
+
 def test_nothing_in_the_tests_is_skipped() -> None:
     """No skip, no expected failure: a test that can't run here is a fault of the set-up."""
     marks = {"skip", "skipif", "xfail", "importorskip"}
