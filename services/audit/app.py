@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -28,6 +29,7 @@ from shared.contracts.audit import SERVICE
 from shared.messaging.consumer import Decide
 from shared.messaging.in_turn import InTurn
 from shared.messaging.topics import facts_topic
+from shared.policy.book import PolicyBook
 from shared.policy.loading import load_packages
 from shared.runtime.process import main_of, parking_due_by
 from shared.runtime.service import Context, Loop, Parts
@@ -44,33 +46,6 @@ def parts(settings: Settings) -> Parts:
     """What is audit's own."""
     book = load_packages(settings.policy_folder)
     signer = _signer(settings)
-
-    def consumers(context: Context) -> Sequence[tuple[str, Sequence[str], Decide]]:
-        size = open_ledger(context.engine, signer)
-        log.info("ledger opened", extra={"log": signer.vkey.name, "vkey": str(signer.vkey), "size": size})
-        worker = LedgerWorker(
-            context.engine, signer, context.store.positions, tracing=context.tracing, metrics=context.metrics
-        )
-        assert context.foreign is not None, "it follows enrolment's facts"
-        followed = [facts_topic(source) for source in SOURCES]
-        return [(CONSUMER, LEDGERED, InTurn(worker, context.foreign, followed))]
-
-    def routers(context: Context) -> Sequence[APIRouter]:
-        handlers = Handlers(context.vault)
-        names = _names(context, handlers)
-        return [
-            router.router(
-                context.executor,
-                context.engine,
-                book=book,
-                authenticate=context.authenticate,
-                directory=names,
-                open_evidence=lambda service, digest: Evidence(context.vault, service).open(digest),
-                vkey=str(signer.vkey),
-                spans=SpanStore(settings.trace_token, settings.trace_days),
-            ),
-            directory.router(context.authenticate, handlers.find),
-        ]
 
     def loops(context: Context) -> Mapping[str, Loop]:
         publisher = CheckpointPublisher(context.engine, context.kafka, context.wakeup)
@@ -93,9 +68,9 @@ def parts(settings: Settings) -> Parts:
         parking_due=parking_due_by(book),
         projections=PROJECTIONS,
         projected_from=lambda _service, _store: LedgerFacts(reading),
-        routers=routers,
+        routers=partial(_routers, settings, book, signer),
         loops=loops,
-        consumers=consumers,
+        consumers=partial(_consumers, signer),
         reads_apart=False,
         unsent=_unpublished,
         compare=compare,
@@ -104,6 +79,35 @@ def parts(settings: Settings) -> Parts:
         gauges=ledger_gauges,
         at_least_lag_of={LEDGER_AGE: CONSUMER},
     )
+
+
+def _consumers(signer: Signer, context: Context) -> Sequence[tuple[str, Sequence[str], Decide]]:
+    """The ledger's consumer; what it has ledgered of enrolment's facts goes to the policies."""
+    size = open_ledger(context.engine, signer)
+    log.info("ledger opened", extra={"log": signer.vkey.name, "vkey": str(signer.vkey), "size": size})
+    worker = LedgerWorker(
+        context.engine, signer, context.store.positions, tracing=context.tracing, metrics=context.metrics
+    )
+    assert context.foreign is not None, "it follows enrolment's facts"
+    followed = [facts_topic(source) for source in SOURCES]
+    return [(CONSUMER, LEDGERED, InTurn(worker, context.foreign, followed))]
+
+
+def _routers(settings: Settings, book: PolicyBook, signer: Signer, context: Context) -> Sequence[APIRouter]:
+    handlers = Handlers(context.vault)
+    return [
+        router.router(
+            context.executor,
+            context.engine,
+            book=book,
+            authenticate=context.authenticate,
+            directory=_names(context, handlers),
+            open_evidence=lambda service, digest: Evidence(context.vault, service).open(digest),
+            vkey=str(signer.vkey),
+            spans=SpanStore(settings.trace_token, settings.trace_days),
+        ),
+        directory.router(context.authenticate, handlers.find),
+    ]
 
 
 def _signer(settings: Settings) -> Signer:
