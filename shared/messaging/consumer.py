@@ -39,8 +39,14 @@ ENDS_SECONDS = 10.0
 """How often the ends of the logs are looked at; that a topic was made anew may be noticed so late."""
 FAULT_SECONDS = 1.0
 """The pause after a fault of our own: the same records come again at once, and would keep a core busy."""
+MAX_RECORDS = 2_000
+"""Records of a poll at most."""
 IDLE_MS = 1_000
-"""How long the broker and a poll wait for a record; the first one that comes ends both."""
+"""How long a poll waits for a record; the first one that comes ends it."""
+FETCH_WAIT_MS = 100
+"""How long the broker holds a fetch that finds nothing. The client has one on its way to a broker at a time, and
+leaves out of it the partitions whose records are not polled yet: while the others are silent, new records of the
+busy ones wait as long."""
 RETRY_FOR_SECONDS = 60.0
 """How long one batch is tried before it is given back to Kafka; well within the poll interval."""
 
@@ -115,17 +121,29 @@ class BatchConsumer:
         topics: Sequence[str],
         worker: Decide,
         *,
-        max_records: int = 2_000,
+        rest: float = 0.0,
         outages: Outages | None = None,
         metrics: Metrics | None = None,
     ) -> None:
+        """Starts nothing yet, see `subscribe`.
+
+        Args:
+            group: its name.
+            topics: what it reads.
+            worker: decides what a poll brings.
+            rest: seconds at least from one poll that brought something to the next, unless it was full: how long a
+                record may wait so that others share its transaction.
+            outages: where it tells that a server is away.
+            metrics: where it counts.
+        """
         self._outages = outages or Outages()
         self._metrics = metrics or Metrics(group.partition(".")[0])
         self.group = group
         self.topics = tuple(topics)
         self.stopped: dict[TopicPartition, str] = {}
         self._worker = worker
-        self._max_records = max_records
+        self._rest = rest
+        self._next_poll = 0.0
         self._subscriber: Any = None
         self._busy = asyncio.Lock()
         self._uncommitted: dict[TopicPartition, int] = {}
@@ -158,7 +176,7 @@ class BatchConsumer:
             *self.topics,
             group_id=self.group,
             batch=True,
-            max_records=self._max_records,
+            max_records=MAX_RECORDS,
             batch_timeout_ms=20,
             auto_offset_reset="earliest",
             parser=parse,
@@ -167,18 +185,26 @@ class BatchConsumer:
             heartbeat_interval_ms=HEARTBEAT_MS,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             max_partition_fetch_bytes=1 << 20,
-            fetch_max_wait_ms=IDLE_MS,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         self._subscriber(self._handle)
 
     def wait_in_polls(self) -> None:
-        """Has each poll wait for records; call it once the broker has started.
+        """Has each poll wait for records, and rest; call it once the broker has started.
 
         FastStream polls shortly and sleeps after each empty poll: short waits cost an idle service most of its CPU,
         long ones keep a record waiting. A poll ends at once when a record comes.
         """
         assert self.consumer is not None
-        self.consumer.getmany = partial(_patient, self.consumer.getmany)
+        self.consumer.getmany = partial(self._poll, self.consumer.getmany)
+
+    async def _poll(self, poll: Any, *, timeout_ms: int, max_records: int) -> Any:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(self._next_poll - loop.time(), 0.0))
+        found = await poll(timeout_ms=max(timeout_ms, IDLE_MS), max_records=max_records)
+        records = sum(map(len, found.values()))
+        self._next_poll = loop.time() + self._rest if 0 < records < max_records else 0.0
+        return found
 
     @property
     def consumer(self) -> AIOKafkaConsumer | None:
@@ -360,10 +386,6 @@ class BatchConsumer:
             await self.consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError, KafkaError) as error:
             log.info("offsets not committed", extra={"group": self.group, "why": type(error).__name__})
-
-
-async def _patient(poll: Any, *, timeout_ms: int, max_records: int) -> Any:
-    return await poll(timeout_ms=max(timeout_ms, IDLE_MS), max_records=max_records)
 
 
 def _by_topic(records: Sequence[Record]) -> Iterable[Batches]:

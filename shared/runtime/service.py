@@ -299,10 +299,13 @@ def _worker_loops(context: Context, parts: Parts, further: Sequence[Further]) ->
     loops = dict(parts.loops(context))
     service = context.service
 
-    def consumer(group: str, topics: Sequence[str], worker: Decide) -> BatchConsumer:
-        return BatchConsumer(group, topics, worker, outages=context.outages, metrics=context.metrics)
+    def consumer(group: str, topics: Sequence[str], worker: Decide, rest: float = 0.0) -> BatchConsumer:
+        return BatchConsumer(
+            group, topics, worker, rest=rest, outages=context.outages, metrics=context.metrics
+        )
 
-    consumers = [consumer(*each) for each in further]
+    # Institutions wait for what intake decides; nobody waits for other services' facts to be taken in at once.
+    consumers = [consumer(*each, rest=REST_SECONDS) for each in further]
     if parts.handlers is not None:
         sealed = SealedIntake(PersonVault(context.vault), Evidence(context.vault, service))
         intake = IntakeWorker(
@@ -314,7 +317,7 @@ def _worker_loops(context: Context, parts: Parts, further: Sequence[Further]) ->
     if context.foreign is not None:
         if parts.reads_apart:
             topics = [facts_topic(source) for source in sorted(_sources(parts, service))]
-            consumers.append(consumer(f"{service}.policies", topics, context.foreign))
+            consumers.append(consumer(f"{service}.policies", topics, context.foreign, REST_SECONDS))
         loops["parked facts"] = partial(context.foreign.run_parked, context.engine, context.wakeup)
     context.consumers = consumers
     loops["consumers"] = _consumer_loop(context, consumers)
