@@ -9,7 +9,6 @@ start. Only the publisher of checkpoints is away: these are of a log that nobody
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import secrets
 import sys
@@ -32,6 +31,7 @@ from shared.eventstore.sql import SqlStore, make_engine
 from shared.messaging.connect import KafkaAccess
 from shared.messaging.consumer import BatchConsumer, Batches, Next, ReadAgain, Stopped
 from shared.runtime.migrate import migrate
+from shared.runtime.process import keep_memory_small
 from shared.tlog.notes import Signer
 from zeren.stack.child import answer_lines
 from zeren.stack.local import Servers, running_servers
@@ -105,9 +105,6 @@ class Ledger:
         open_ledger(self._engine, signer)
         timed = Timed(LedgerWorker(self._engine, signer, SqlStore(self._engine).positions))
         consumer = BatchConsumer(self._group, LEDGERED, timed)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(200_000, 50, 100)
         broker = self._kafka.broker()
         consumer.subscribe(broker)
         async with broker:
@@ -144,5 +141,6 @@ async def _serve(servers: Servers, group: str) -> None:
 
 
 if __name__ == "__main__":
+    keep_memory_small()
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     asyncio.run(_serve(running_servers(StateFolder.named(sys.argv[1])), sys.argv[2]))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -40,6 +40,15 @@ _OWN = """SELECT notification_id, topic, state FROM events
 
 
 _KEY = [positions.c[name] for name in PositionKey._fields]
+_THESE = tuple_(*_KEY).in_(bindparam("keys", expanding=True))
+_CURSORS = select(*_KEY, positions.c.position).where(_THESE)
+_MOVE = (
+    positions.update()
+    .where(_THESE, positions.c.position == bindparam("after"))
+    .values(position=bindparam("until"))
+    .returning(*_KEY)
+)
+"""Made once, as every statement of a look or a page should be, see `upsert`."""
 
 
 def projection_consumer(service: str, projection: str) -> str:
@@ -218,12 +227,7 @@ def cursor(connection: Connection, key: PositionKey) -> int:
 
 def cursors(connection: Connection, keys: Sequence[PositionKey]) -> dict[PositionKey, int]:
     """How far each of these is; one that has no page yet is left out. One statement for all."""
-    query = select(*_KEY, positions.c.position).where(_among(keys))
-    return {PositionKey(*row[:-1]): row.position for row in connection.execute(query)}
-
-
-def _among(keys: Sequence[PositionKey]) -> ColumnElement[bool]:
-    return tuple_(*_KEY).in_(keys)
+    return {PositionKey(*row[:-1]): row.position for row in connection.execute(_CURSORS, {"keys": keys})}
 
 
 def lock_cursor(connection: Connection, key: PositionKey) -> int:
@@ -245,8 +249,8 @@ def _move(
     if after == 0:
         for key in keys:
             _ensure(connection, key)
-    moved = positions.update().where(_among(keys), positions.c.position == after).values(position=until)
-    return [PositionKey(*row) for row in connection.execute(moved.returning(*_KEY))]
+    moved = connection.execute(_MOVE, {"keys": keys, "after": after, "until": until})
+    return [PositionKey(*row) for row in moved]
 
 
 def _ensure(connection: Connection, key: PositionKey) -> None:
