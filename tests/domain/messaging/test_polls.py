@@ -69,17 +69,10 @@ async def test_after_a_full_or_an_empty_poll_the_next_one_comes_at_once(brought:
     assert client.polls == 2
 
 
-async def test_who_does_not_rest_polls_at_once() -> None:
+@pytest.mark.parametrize("rest", [0.0, 0.01])
+async def test_a_rest_ends(rest: float) -> None:
     client = Client(1, 1)
-    polling(client, 0.0)
-    await poll(client)
-    await poll(client)
-    assert client.polls == 2
-
-
-async def test_the_rest_ends() -> None:
-    client = Client(1, 1)
-    polling(client, 0.01)
+    polling(client, rest)
     await poll(client)
     await poll(client)
     assert client.polls == 2
