@@ -20,7 +20,7 @@ DEAF_SECONDS = 1.0
 GATHER_SECONDS = 0.02
 """The bell rings no oftener: under load a look finds what several transactions wrote, and costs as much as one."""
 REST_SECONDS = 0.2
-"""From one look to the next, for loops that seldom find anything and whose finds nobody waits for."""
+"""From one look or poll to the next, where nobody waits for what is found."""
 
 
 class Bell:
